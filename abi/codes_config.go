@@ -1,0 +1,4 @@
+package abi
+
+// configCodes are the codes of the area CFG.
+var configCodes = []CodeInfo{}

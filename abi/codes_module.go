@@ -1,0 +1,4 @@
+package abi
+
+// moduleCodes are the codes of the area MOD.
+var moduleCodes = []CodeInfo{}

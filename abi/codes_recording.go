@@ -1,0 +1,4 @@
+package abi
+
+// recordingCodes are the codes of the area RPL.
+var recordingCodes = []CodeInfo{}

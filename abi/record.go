@@ -1,0 +1,303 @@
+package abi
+
+// Digest is a 32-byte digest; which function made it is said where it stands.
+type Digest [32]byte
+
+// IsZero tells whether d is unset.
+func (d Digest) IsZero() bool { return d == Digest{} }
+
+// Hex returns d in lower-case hexadecimal.
+func (d Digest) Hex() string {
+	const hex = "0123456789abcdef"
+	b := make([]byte, 64)
+	for i, v := range d {
+		b[2*i], b[2*i+1] = hex[v>>4], hex[v&15]
+	}
+	return string(b)
+}
+
+// Short returns the first 12 hexadecimal digits, for people.
+func (d Digest) Short() string { return d.Hex()[:12] }
+
+// Kind is a record's kind. Numbers stand in the log: stable, never reused.
+type Kind uint16
+
+// Record kinds.
+const (
+	KindGenesis          Kind = 1  // *Genesis: the log begins
+	KindRecovered        Kind = 2  // *Recovered: a torn tail was moved aside
+	KindSegmentSealed    Kind = 3  // *SegmentSealed: a segment is full
+	KindKeyAdd           Kind = 10 // *KeyAdd
+	KindKeyRemove        Kind = 11 // *KeyRemove
+	KindConfig           Kind = 12 // *Config: a signed configuration is in force
+	KindPolicy           Kind = 13 // *Policy: a policy is in force
+	KindPackageInstall   Kind = 20 // *PackageInstall
+	KindPackageUninstall Kind = 21 // *PackageUninstall
+	KindRunStart         Kind = 30 // *RunStart
+	KindRunEnd           Kind = 31 // *RunEnd
+	KindDenial           Kind = 32 // *Denial: the first per (run, rule, syscall)
+	KindTrust            Kind = 33 // *TrustChange
+)
+
+var kindNames = map[Kind]string{
+	KindGenesis: "log.genesis", KindRecovered: "log.recovered", KindSegmentSealed: "log.sealed", KindKeyAdd: "key.add",
+	KindKeyRemove: "key.remove", KindConfig: "config.set", KindPolicy: "policy.set", KindPackageInstall: "package.install",
+	KindPackageUninstall: "package.uninstall", KindRunStart: "run.start", KindRunEnd: "run.end", KindDenial: "run.denial",
+	KindTrust: "trust.change",
+}
+
+// String returns the kind as listings write it: "run.start".
+func (k Kind) String() string {
+	if s, ok := kindNames[k]; ok {
+		return s
+	}
+	return "kind(" + utoa(uint64(k)) + ")"
+}
+
+// Record is one item of the evidence log. Body is a pointer to the struct that
+// the comment of its Kind names. Its index is its position, so it is not in it.
+// The field numbers of the bodies stand in the log: stable, never reused.
+type Record struct {
+	Kind Kind
+	Time int64 // unix nanoseconds, by the node's clock
+	Body any
+}
+
+// NewBody returns a pointer to an empty body of kind k, nil for an unknown kind.
+func NewBody(k Kind) any {
+	switch k {
+	case KindGenesis:
+		return new(Genesis)
+	case KindRecovered:
+		return new(Recovered)
+	case KindSegmentSealed:
+		return new(SegmentSealed)
+	case KindKeyAdd:
+		return new(KeyAdd)
+	case KindKeyRemove:
+		return new(KeyRemove)
+	case KindConfig:
+		return new(Config)
+	case KindPolicy:
+		return new(Policy)
+	case KindPackageInstall:
+		return new(PackageInstall)
+	case KindPackageUninstall:
+		return new(PackageUninstall)
+	case KindRunStart:
+		return new(RunStart)
+	case KindRunEnd:
+		return new(RunEnd)
+	case KindDenial:
+		return new(Denial)
+	case KindTrust:
+		return new(TrustChange)
+	}
+	return nil
+}
+
+// KindOf returns the kind of a record body, 0 if it is none.
+func KindOf(body any) Kind {
+	switch body.(type) {
+	case *Genesis:
+		return KindGenesis
+	case *Recovered:
+		return KindRecovered
+	case *SegmentSealed:
+		return KindSegmentSealed
+	case *KeyAdd:
+		return KindKeyAdd
+	case *KeyRemove:
+		return KindKeyRemove
+	case *Config:
+		return KindConfig
+	case *Policy:
+		return KindPolicy
+	case *PackageInstall:
+		return KindPackageInstall
+	case *PackageUninstall:
+		return KindPackageUninstall
+	case *RunStart:
+		return KindRunStart
+	case *RunEnd:
+		return KindRunEnd
+	case *Denial:
+		return KindDenial
+	case *TrustChange:
+		return KindTrust
+	}
+	return 0
+}
+
+// Genesis begins a log.
+type Genesis struct {
+	Origin string `cbor:"1,keyasint"`
+	LogKey []byte `cbor:"2,keyasint"` // Ed25519 public key of the node
+}
+
+// Recovered tells what was moved aside when the log was opened after a crash.
+type Recovered struct {
+	Segment uint64 `cbor:"1,keyasint"`
+	Offset  uint64 `cbor:"2,keyasint"` // in the segment file, bytes
+	Length  uint64 `cbor:"3,keyasint"` // bytes moved aside
+	SHA3    Digest `cbor:"4,keyasint"` // domain forgeone/torn-tail/v1
+}
+
+// SegmentSealed commits to a full segment.
+type SegmentSealed struct {
+	Segment uint64 `cbor:"1,keyasint"`
+	Size    uint64 `cbor:"2,keyasint"` // records in the log when it was sealed
+	Seal    Digest `cbor:"3,keyasint"`
+}
+
+// Role is what a key may do.
+type Role string
+
+// Roles.
+const (
+	RolePublisher Role = "publisher" // signs packages
+	RoleOperator  Role = "operator"  // signs operator's acts
+	RolePolicy    Role = "policy"    // signs policy bundles
+	RoleNode      Role = "node"      // signs the log and the configuration
+)
+
+// KeyAdd puts a public key into the keyring.
+type KeyAdd struct {
+	Name   string `cbor:"1,keyasint"`
+	Role   Role   `cbor:"2,keyasint"`
+	Alg    string `cbor:"3,keyasint"` // "ed25519"
+	Public []byte `cbor:"4,keyasint"`
+	ID     Digest `cbor:"5,keyasint"`           // SHA3-256(alg ‖ public key)
+	Local  bool   `cbor:"6,keyasint,omitempty"` // this node's own developer key
+}
+
+// KeyRemove takes a key out of the keyring.
+type KeyRemove struct {
+	ID Digest `cbor:"1,keyasint"`
+}
+
+// Config says which configuration is in force.
+type Config struct {
+	Digest  Digest `cbor:"1,keyasint"`
+	Version uint64 `cbor:"2,keyasint"`
+}
+
+// Policy says which policy is in force, as epoch Epoch.
+type Policy struct {
+	Epoch  uint64 `cbor:"1,keyasint"`
+	Digest Digest `cbor:"2,keyasint"`
+}
+
+// PackageInstall says that a package was verified and installed.
+type PackageInstall struct {
+	Name     string   `cbor:"1,keyasint"`
+	Version  string   `cbor:"2,keyasint"`
+	Package  Digest   `cbor:"3,keyasint"` // of the package file
+	Module   Digest   `cbor:"4,keyasint"` // of the module in it
+	Signers  []Digest `cbor:"5,keyasint"` // key ids
+	Standing Standing `cbor:"6,keyasint"`
+	Trust    Trust    `cbor:"7,keyasint"`
+	Serial   uint64   `cbor:"8,keyasint"` // the manifest's monotonic version
+}
+
+// PackageUninstall says that a package was removed.
+type PackageUninstall struct {
+	Name string `cbor:"1,keyasint"`
+}
+
+// Standing is what a workload's identity is worth.
+type Standing uint8
+
+// Standings. Enclave and EdgeGateway are reserved until something can attest them.
+const (
+	StandingUnverified  Standing = 0
+	StandingSigned      Standing = 1
+	StandingRoot        Standing = 2
+	StandingCompromised Standing = 3
+	StandingEnclave     Standing = 4
+	StandingEdgeGateway Standing = 5
+)
+
+// String returns "Unverified", "Signed", ….
+func (s Standing) String() string {
+	names := [...]string{"Unverified", "Signed", "Root", "Compromised", "Enclave", "EdgeGateway"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return "standing(" + utoa(uint64(s)) + ")"
+}
+
+// RunID is a run's id: "r" and 16 lower-case hexadecimal digits of randomness.
+type RunID string
+
+// Limits bound a run. Zero means: the default of the configuration.
+type Limits struct {
+	Fuel        uint64 `cbor:"1,keyasint,omitempty" json:"fuel,omitempty"`        // units of the tick; 0: none
+	Deadline    int64  `cbor:"2,keyasint,omitempty" json:"deadline_ns,omitempty"` // nanoseconds; 0: none
+	Memory      uint64 `cbor:"3,keyasint" json:"memory"`                          // bytes of linear memory
+	Table       uint32 `cbor:"4,keyasint" json:"table"`                           // elements
+	Descriptors uint32 `cbor:"5,keyasint" json:"descriptors"`
+	Output      uint64 `cbor:"6,keyasint" json:"output"`    // bytes to stdout and stderr together
+	Recording   uint64 `cbor:"7,keyasint" json:"recording"` // bytes on disk
+	Depth       uint32 `cbor:"8,keyasint" json:"depth"`     // nested guest calls
+}
+
+// RunStart says that a run begins; it is durable before the first instruction.
+type RunStart struct {
+	Run       RunID    `cbor:"1,keyasint"`
+	Workload  string   `cbor:"2,keyasint"` // package name, or "bare:" and the module's short digest
+	Package   Digest   `cbor:"3,keyasint"` // zero for a bare module
+	Module    Digest   `cbor:"4,keyasint"`
+	Rewritten Digest   `cbor:"5,keyasint"`
+	Policy    Digest   `cbor:"6,keyasint"`
+	Epoch     uint64   `cbor:"7,keyasint"`
+	Standing  Standing `cbor:"8,keyasint"`
+	Trust     Trust    `cbor:"9,keyasint"`
+	Grants    Digest   `cbor:"10,keyasint"` // commitment to grants, args and env: they may hold personal data
+	Limits    Limits   `cbor:"11,keyasint"`
+	Mode      string   `cbor:"12,keyasint"` // "full"
+	Recording Digest   `cbor:"13,keyasint"` // digest of the recording's header
+}
+
+// DenialCount counts denials of one rule and syscall in a run.
+type DenialCount struct {
+	Rule  string `cbor:"1,keyasint"`
+	Num   Num    `cbor:"2,keyasint"`
+	Count uint64 `cbor:"3,keyasint"`
+}
+
+// RunEnd says how a run ended; it is durable before the result is reported.
+type RunEnd struct {
+	Run     RunID         `cbor:"1,keyasint"`
+	Outcome Outcome       `cbor:"2,keyasint"`
+	Exit    uint32        `cbor:"3,keyasint"` // the guest's true exit code
+	Calls   uint64        `cbor:"4,keyasint"`
+	Denials uint64        `cbor:"5,keyasint"`
+	Denied  []DenialCount `cbor:"6,keyasint,omitempty"` // at most 64, largest first
+	Fuel    uint64        `cbor:"7,keyasint"`           // used
+	Ticks   uint64        `cbor:"8,keyasint"`
+	Seal    Digest        `cbor:"9,keyasint"`            // of the recording
+	End     Digest        `cbor:"10,keyasint"`           // seal over the end state's MAC and the exit code
+	Points  uint32        `cbor:"11,keyasint,omitempty"` // conduct points lost
+	Windows uint32        `cbor:"12,keyasint,omitempty"` // clean active windows
+	Size    uint64        `cbor:"13,keyasint"`           // of the recording, bytes
+}
+
+// Denial is the first denial per (run, rule, syscall).
+type Denial struct {
+	Run      RunID  `cbor:"1,keyasint"`
+	Rule     string `cbor:"2,keyasint"` // rule id, or the reason ("no grant")
+	Num      Num    `cbor:"3,keyasint"`
+	Reason   Reason `cbor:"4,keyasint"`
+	Severity uint8  `cbor:"5,keyasint"`
+	Call     uint64 `cbor:"6,keyasint"` // call index
+	Object   Digest `cbor:"7,keyasint"` // commitment to the resource's name, salted with the run's id and key
+}
+
+// TrustChange says that a workload's trust vector changed and why.
+type TrustChange struct {
+	Workload string `cbor:"1,keyasint"`
+	From     Trust  `cbor:"2,keyasint"`
+	To       Trust  `cbor:"3,keyasint"`
+	Cause    uint64 `cbor:"4,keyasint"` // index of the record that caused it
+}

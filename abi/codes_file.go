@@ -1,4 +1,29 @@
 package abi
 
 // fileCodes are the codes of the area FIL.
-var fileCodes = []CodeInfo{}
+var fileCodes = []CodeInfo{
+	{
+		Code: "F1-FIL-001", Title: "A folder to mount does not exist", Exit: 2,
+		Text: "A run was to be given a host folder, and nothing exists under its name, or a symbolic link on the way leads nowhere. " +
+			"Check the spelling and the folder you are in, or make the folder.",
+	},
+	{
+		Code: "F1-FIL-002", Title: "What was to be mounted is not a folder", Exit: 2,
+		Text: "Only folders can be mounted. To give a run a single file, put it in a folder of its own and mount that, read-only if the run has only to read it.",
+	},
+	{
+		Code: "F1-FIL-003", Title: "A folder to mount can't be opened", Exit: 3,
+		Text: "The folder exists, but the operating system did not let this process reach it: permissions on the way to it, too many open files, or a failing device. " +
+			"The cause stands behind the message.",
+	},
+	{
+		Code: "F1-FIL-004", Title: "Host folders and randomness need Linux", Exit: 3,
+		Text: "A guest is kept inside its folders by means that only Linux has here, and guests' random bytes come from the Linux kernel. " +
+			"On other systems nothing weaker is put in their place. Packages can be built and logs verified on any system; run guests on Linux.",
+	},
+	{
+		Code: "F1-FIL-005", Title: "The kernel gives no random bytes", Exit: 3,
+		Text: "The system call getrandom failed. A filter on system calls around this process may forbid it; allow getrandom there. " +
+			"Without it a guest's request for randomness is not answered with anything weaker.",
+	},
+}

@@ -1,4 +1,23 @@
 package abi
 
+// Codes of the area KEY: key files.
+const (
+	CodeKeyRead        Code = "F1-KEY-001"
+	CodeKeyMissing     Code = "F1-KEY-002"
+	CodeKeyPermissions Code = "F1-KEY-003"
+	CodeKeyFormat      Code = "F1-KEY-004"
+	CodeKeyExists      Code = "F1-KEY-005"
+	CodeKeyWrite       Code = "F1-KEY-006"
+	CodeKeyPrivate     Code = "F1-KEY-007"
+)
+
 // keyCodes are the codes of the area KEY.
-var keyCodes = []CodeInfo{}
+var keyCodes = []CodeInfo{
+	{CodeKeyRead, "a key file could not be read", "The file exists but reading it failed. Check its owner and permissions.", 3},
+	{CodeKeyMissing, "a key file is missing", "There is no file of that name. `forgeone keygen -o FILE` makes a signing key; `forgeone init` makes the keys of a new state folder. A lost node key can't be made again: the log it signed stays verifiable with the public key, but is at its end.", 3},
+	{CodeKeyPermissions, "a private key lies open to others", "The file or folder may be read or changed by group or others. Whoever could read it may have copied the key: consider a new one. Close it with chmod 600 (a folder: chmod 700).", 1},
+	{CodeKeyFormat, "not a key file of this kind", "The file's content is not the kind of key that is wanted here, or it is damaged.", 1},
+	{CodeKeyExists, "the key file exists already", "A key is never overwritten: what it signed would be orphaned. Choose another name, or move the old key away yourself.", 1},
+	{CodeKeyWrite, "a key file could not be written", "The folder is missing or not writable, or the disk is full. No key was made.", 3},
+	{CodeKeyPrivate, "a private key was given where a public one belongs", "The file holds the private part. It stays with its owner; give the line that begins with f1pub-ed25519: instead, as `forgeone keygen` printed it.", 1},
+}

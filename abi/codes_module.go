@@ -1,4 +1,59 @@
 package abi
 
+// Codes of modules that are not admitted.
+const (
+	CodeModuleNotWasm     Code = "F1-MOD-001"
+	CodeModuleComponent   Code = "F1-MOD-002"
+	CodeModuleMalformed   Code = "F1-MOD-003"
+	CodeModuleCap         Code = "F1-MOD-004"
+	CodeModuleImport      Code = "F1-MOD-005"
+	CodeModuleSignature   Code = "F1-MOD-006"
+	CodeModuleImportKind  Code = "F1-MOD-007"
+	CodeModuleOldWASI     Code = "F1-MOD-008"
+	CodeModuleReserved    Code = "F1-MOD-009"
+	CodeModuleUnsupported Code = "F1-MOD-010"
+)
+
 // moduleCodes are the codes of the area MOD.
-var moduleCodes = []CodeInfo{}
+var moduleCodes = []CodeInfo{
+	{
+		CodeModuleNotWasm, "not a WebAssembly module",
+		"The file does not begin with a WebAssembly module's magic number and version 1. Build for WASI preview 1: GOOS=wasip1 GOARCH=wasm go build, cargo build --target wasm32-wasip1, or clang --target=wasm32-wasi.", 1,
+	},
+	{
+		CodeModuleComponent, "a component, not a core module",
+		"The file is a WebAssembly component (WASI preview 2 or later); ForgeOne runs core modules. Build for WASI preview 1: GOOS=wasip1 GOARCH=wasm go build, cargo build --target wasm32-wasip1, or clang --target=wasm32-wasi.", 1,
+	},
+	{
+		CodeModuleMalformed, "malformed module",
+		"The module breaks the WebAssembly binary format, or names something that it does not have. The message says in which section and at which byte. Build it anew; a module that a current toolchain wrote is never malformed.", 1,
+	},
+	{
+		CodeModuleCap, "a module limit is exceeded",
+		"The module has more of something than the configuration admits; limits are checked before anything is compiled, because small modules can cost a compiler minutes and gigabytes. If the module is trustworthy, raise the limit in the configuration.", 1,
+	},
+	{
+		CodeModuleImport, "unknown import",
+		"The module imports a function that no host provides here. `forgeone syscalls` lists those there are. Build for WASI preview 1, without bindings to a browser or another host.", 1,
+	},
+	{
+		CodeModuleSignature, "an import of the wrong type",
+		"The module imports a function of WASI preview 1 with other parameters or results than the specification's. Build it with a current toolchain; `forgeone syscalls NAME` shows the type.", 1,
+	},
+	{
+		CodeModuleImportKind, "an import that is not a function",
+		"Modules may import functions only: a guest owns its memory, tables and globals. Link the module as a program of its own (without --import-memory and the like).", 1,
+	},
+	{
+		CodeModuleOldWASI, "an import of wasi_unstable",
+		"The module was built for WASI's first snapshot, wasi_unstable, whose structures differ from preview 1's. Build it anew with a current toolchain for wasm32-wasip1.", 1,
+	},
+	{
+		CodeModuleReserved, "a reserved name",
+		"The module imports from \"forgeone\" or exports a name that begins with \"forgeone:\". These names belong to the kernel, which adds them itself. Rename the import or export.", 1,
+	},
+	{
+		CodeModuleUnsupported, "an unsupported WebAssembly feature",
+		"The module uses a feature beyond WebAssembly 2.0: threads, exception handling, tail calls, relaxed SIMD, memory64, several memories, garbage collection or typed function references. Turn it off in the compiler (for clang: -mno-atomics, -fno-exceptions, -mno-tail-call, -mno-relaxed-simd) and build anew.", 1,
+	},
+}

@@ -1,0 +1,152 @@
+package evidence
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/forgeone/forgeone/abi"
+)
+
+// catchUp reads what was appended since, checks it, and gives it to the
+// follower. Without the lock it stops, without an error, at what looks wrong:
+// somebody may be writing there.
+func (l *Log) catchUp(locked bool) error {
+	from, control := l.w.c.tree.n, l.control
+	if l.w.file != nil {
+		l.w.again() // what was read ahead may be older than what is there now
+	}
+	for {
+		first := l.w.c.tree.n
+		b, err := l.w.next()
+		var d *damage
+		if err == io.EOF {
+			break
+		} else if errors.As(err, &d) {
+			l.w.again()
+			if !locked && l.w.file != nil {
+				break
+			}
+			if err := l.mend(d); err != nil {
+				return err
+			}
+			break
+		} else if err != nil {
+			return err
+		}
+		if err := l.take1(b, first); err != nil {
+			return err
+		}
+	}
+	if l.w.c.tree.n == from && (l.head.Load() != nil || !locked) {
+		return nil
+	}
+	if err := l.checkHead(); err != nil {
+		return err
+	}
+	l.publishHead()
+	if l.control > control && l.o.Key != nil {
+		return l.raise(l.control, 0)
+	}
+	return nil
+}
+
+// take1 gives the records of b to the follower.
+func (l *Log) take1(b *batch, first uint64) error {
+	for i, e := range b.entries {
+		if kind, _, _ := peek(e); l.o.Control(kind) {
+			l.control = first + uint64(i) + 1
+		}
+	}
+	if l.o.Follower == nil {
+		return nil
+	}
+	return l.w.each(b, first, func(index uint64, r abi.Record) error {
+		if err := l.o.Follower.Follow(index, r); err != nil {
+			return l.w.c.damage(CodeRefused, b.offsets[index-first], index, "a record does not follow from those before it", err)
+		}
+		return nil
+	})
+}
+
+// checkHead checks who signed the last commit, and the log's name.
+func (l *Log) checkHead() error {
+	c := &l.w.c
+	if l.o.Origin != "" && c.origin != l.o.Origin {
+		return c.damage(CodeOrigin, 0, 0, "the log is of "+c.origin+", not of "+l.o.Origin, nil)
+	}
+	keys := l.o.Keys
+	if l.o.Key != nil {
+		keys = append([]PublicKey{l.o.Key.Public()}, keys...)
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	if err := verifyNote(c.note, newVerifiers(c.origin, keys)); err != nil {
+		return c.damage(CodeSignature, c.off, c.tree.n, "the last commit is not signed by this log's key", err)
+	}
+	return nil
+}
+
+// refold gives the follower everything that is durable anew. It is used after
+// a failure, when the follower saw records that did not become durable.
+func (l *Log) refold() error {
+	if l.o.Follower == nil {
+		return nil
+	}
+	l.o.Follower.Reset()
+	w := newWalker(l.o.FS, l.o.Dir)
+	defer func() { _ = w.close() }() // it was only read
+	for end := l.w.c.tree.n; w.c.tree.n < end; {
+		first := w.c.tree.n
+		b, err := w.next()
+		if err != nil {
+			return err
+		}
+		if err := w.each(b, first, l.o.Follower.Follow); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check makes sure, before anything is appended, that what is open is still
+// what the paths lead to: else two processes might write two logs, or one into
+// a file that is gone.
+func (l *Log) check() error {
+	if l.o.Key == nil {
+		return nil
+	}
+	lock, err := l.turn.Stat()
+	if err != nil {
+		return err
+	}
+	seg, err := l.w.file.Stat()
+	if err != nil {
+		return err
+	}
+	l.alloc = seg.Size()
+	for _, x := range []struct {
+		path string
+		open fs.FileInfo
+	}{
+		{l.o.Dir, l.dir},
+		{filepath.Join(l.o.Dir, lockName), lock},
+		{filepath.Join(l.o.Dir, counterName), l.counter.Info()},
+		{l.w.path(l.w.c.seg), seg},
+	} {
+		i, err := l.o.FS.Stat(x.path)
+		if isMissing(err) || (err == nil && !os.SameFile(i, x.open)) {
+			return moved(x.path, err)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func moved(path string, err error) *abi.Error {
+	return &abi.Error{Code: CodeMoved, What: "the evidence log was moved or deleted while open", Where: path, Err: err}
+}

@@ -1,0 +1,175 @@
+package evidence
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/codec"
+	"github.com/forgeone/forgeone/internal/seal"
+)
+
+const sealDomain = "forgeone/seal/v1"
+
+// chain is what is known of a log up to a commit: the state against which
+// the next batch is checked. The one that appends and the one that verifies
+// use the same.
+type chain struct {
+	h      *hasher
+	origin string // "" before segment 0 is open
+	tree   tree
+	time   int64      // of the last record
+	seg    uint64     // number of the segment
+	off    int64      // end of the last commit in it
+	first  uint64     // index of its first record
+	prev   abi.Digest // seal of the segment before
+	sum    hash.Hash  // SHA-256 over its bytes before off
+	root   abi.Digest // of the tree
+	note   []byte     // the last commit
+	// opened says that the segment's first batch is still to come.
+	opened bool
+}
+
+func newChain() chain { return chain{h: newHasher(), sum: seal.NewSHA256()} }
+
+// damage returns damage at off in the chain's segment.
+func (c *chain) damage(code abi.Code, off int64, index uint64, what string, err error) *damage {
+	return &damage{code: code, what: what, seg: c.seg, off: off, index: index, err: err}
+}
+
+// seal returns the seal of the chain's segment, as long as it ends here.
+func (c *chain) seal() abi.Digest {
+	var size [8]byte
+	binary.LittleEndian.PutUint64(size[:], c.tree.n)
+	return seal.Sum(sealDomain, c.prev[:], size[:], c.root[:], c.sum.Sum(nil))
+}
+
+// enter moves the chain to the segment whose header is b. n is its number
+// by its name.
+func (c *chain) enter(n uint64, b []byte) error {
+	h, err := parseHeader(b)
+	at := &damage{code: CodeDamaged, seg: n, index: c.tree.n, err: err}
+	switch want := c.next(); {
+	case err != nil:
+		at.what = "the segment header is damaged"
+	case h.Number != n || h.First != want.First || (n > 0 && n != c.seg+1):
+		at.code, at.what = CodeChain, fmt.Sprintf("the segment is number %d from record %d, it should be %d from record %d", h.Number, h.First, n, want.First)
+	case c.origin != "" && h.Origin != c.origin:
+		at.code, at.what = CodeOrigin, fmt.Sprintf("the segment is of the log %q, not of %q", h.Origin, c.origin)
+	case h.Prev != want.Prev:
+		at.code, at.what = CodeChain, "the segment does not carry the seal of the one before it"
+	default:
+		c.origin, c.seg, c.first, c.prev = h.Origin, n, h.First, h.Prev
+		c.off, c.opened = headerSize, true
+		c.sum.Reset()
+		c.sum.Write(b)
+		return nil
+	}
+	return at
+}
+
+// next is the header of the segment that follows.
+func (c *chain) next() header {
+	if c.off == 0 {
+		return header{Origin: c.origin}
+	}
+	return header{Number: c.seg + 1, First: c.tree.n, Prev: c.seal(), Origin: c.origin}
+}
+
+// sealed is the record that begins the segment that follows.
+func (c *chain) sealed() *abi.SegmentSealed {
+	return &abi.SegmentSealed{Segment: c.seg, Size: c.tree.n, Seal: c.seal()}
+}
+
+// apply checks b and moves past it. On an error the chain is as before.
+func (c *chain) apply(b *batch) error {
+	t, last := c.tree, c.time
+	for i, e := range b.entries {
+		kind, when, ok := peek(e)
+		if !ok {
+			return c.damage(CodeRecord, b.offsets[i], t.n, "a record is malformed", nil)
+		}
+		if when < last {
+			return c.damage(CodeRecord, b.offsets[i], t.n, "a record is dated before the one ahead of it", nil)
+		}
+		if err := c.place(kind, e, i == 0 && c.opened); err != nil {
+			return c.damage(CodeRecord, b.offsets[i], t.n, err.Error(), nil)
+		}
+		last = when
+		t.push(c.h, c.h.leaf(e))
+	}
+	root := t.root(c.h)
+	if d := c.agrees(b, t.n, root); d != nil {
+		return d
+	}
+	c.move(b.raw, t, root, last, b.note)
+	return nil
+}
+
+// agrees checks what the commit of b says.
+func (c *chain) agrees(b *batch, size uint64, root abi.Digest) error {
+	n, err := parseNote(b.note)
+	switch {
+	case err != nil:
+		return c.damage(CodeDamaged, b.commitAt, size, "a commit is malformed", err)
+	case n.origin != c.origin:
+		return c.damage(CodeOrigin, b.commitAt, size, fmt.Sprintf("a commit is of the log %q, not of %q", n.origin, c.origin), nil)
+	case n.size != size:
+		return c.damage(CodeTree, b.commitAt, size, fmt.Sprintf("a commit counts %d records where there are %d", n.size, size), nil)
+	case n.root != root:
+		return c.damage(CodeTree, b.commitAt, size, "the records are not those of the commit: the tree has another root", nil)
+	}
+	return nil
+}
+
+// move takes in a batch that is known to be right.
+func (c *chain) move(raw []byte, t tree, root abi.Digest, last int64, note []byte) {
+	c.tree, c.root, c.time, c.opened = t, root, last, false
+	c.off += int64(len(raw))
+	c.sum.Write(raw)
+	c.note = append(c.note[:0], note...)
+}
+
+// place checks that a record of a kind of the log's own stands where it must.
+// begins: it is the first of its segment.
+func (c *chain) place(kind abi.Kind, entry []byte, begins bool) error {
+	switch {
+	case begins && c.seg == 0:
+		return c.genesis(kind, entry)
+	case begins:
+		return c.sealedRecord(kind, entry)
+	case kind == abi.KindGenesis || kind == abi.KindSegmentSealed:
+		return fmt.Errorf("a record of kind %v stands in the middle of a segment", kind)
+	}
+	return nil
+}
+
+func (c *chain) genesis(kind abi.Kind, entry []byte) error {
+	if kind != abi.KindGenesis {
+		return fmt.Errorf("the log begins with %v", kind)
+	}
+	r, err := codec.DecodeRecord(entry)
+	if err != nil {
+		return err
+	}
+	if g := r.Body.(*abi.Genesis); g.Origin != c.origin {
+		return fmt.Errorf("the log began as %q and its header says %q", g.Origin, c.origin)
+	}
+	return nil
+}
+
+func (c *chain) sealedRecord(kind abi.Kind, entry []byte) error {
+	if kind != abi.KindSegmentSealed {
+		return fmt.Errorf("the segment begins with %v", kind)
+	}
+	r, err := codec.DecodeRecord(entry)
+	if err != nil {
+		return err
+	}
+	if s := r.Body.(*abi.SegmentSealed); s.Segment != c.seg-1 || s.Size != c.first || s.Seal != c.prev {
+		return errors.New("the record of the seal is not of the segment before")
+	}
+	return nil
+}

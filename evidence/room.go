@@ -1,0 +1,237 @@
+package evidence
+
+import (
+	"errors"
+	"path/filepath"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/codec"
+	"github.com/forgeone/forgeone/internal/seal"
+	"github.com/forgeone/forgeone/internal/sys"
+)
+
+// fullError says that there is no room. Nothing was written, and the log goes
+// on.
+type fullError struct{ err error }
+
+func (e *fullError) Error() string { return "no room for the evidence log: " + e.err.Error() }
+func (e *fullError) Unwrap() error { return e.err }
+
+func (e *fullError) public(dir string) *abi.Error {
+	return &abi.Error{Code: CodeFull, What: "there is no room for the evidence log", Where: dir, Hint: "df -h " + dir, Err: e.err}
+}
+
+// allocate makes sure that n bytes fit behind the last commit, and the reserve
+// behind them. Last words may use the reserve.
+func (l *Log) allocate(n int64, last bool) error {
+	off := l.w.c.off
+	if l.alloc >= off+n+l.o.reserve() {
+		return nil
+	}
+	to := off + n + l.o.reserve() + l.o.chunk()
+	to -= to % 4096
+	at, err := sys.Preallocate(l.w.file, max(l.alloc, off), to)
+	l.alloc = max(l.alloc, at)
+	switch {
+	case err == nil, last && l.alloc >= off+n:
+		return nil
+	case isFull(err):
+		return &fullError{err}
+	}
+	return ioError("preallocate the evidence log", l.w.path(l.w.c.seg), err)
+}
+
+// rollIfFull begins a new segment when the largest transaction would not fit
+// into this one any more.
+func (l *Log) rollIfFull(last bool) error {
+	need := int64(len(l.tx.buf)) + l.o.transaction() + commitSpace
+	if l.w.c.off+need <= l.o.SegmentBytes {
+		return nil
+	}
+	if err := l.flush(); err != nil {
+		return err
+	}
+	err := l.roll()
+	if isFull(err) && !errors.Is(err, errCut) {
+		if last {
+			return nil // the segment grows a little beyond its size, into the reserve
+		}
+		return &fullError{err}
+	}
+	return err
+}
+
+// errCut marks errors of rolling from the point on where the old segment was
+// cut to its length.
+var errCut = errors.New("while changing segments")
+
+// roll seals the segment and begins the next one. The new one is complete,
+// with its first commit, before it has its name; a crash at any moment leaves
+// either the old segment as the last one or both.
+func (l *Log) roll() error {
+	old := &l.w.c
+	head, rec := old.next(), abi.Record{Body: old.sealed()}
+	c := *old // shares the hasher only
+	c.sum, c.note = seal.NewSHA256(), nil
+	c.seg, c.first, c.prev, c.off = head.Number, head.First, head.Prev, headerSize
+	rec.Kind, rec.Time = abi.KindSegmentSealed, max(l.o.Now().UnixNano(), old.time)
+	raw := head.encode()
+	c.sum.Write(raw)
+	b, err := c.opening(rec, l.signer)
+	if err != nil {
+		return err
+	}
+	path := l.w.path(head.Number)
+	f, err := newSegment(l.o.FS, path, append(raw, b...), l.o.chunk())
+	l.stats.syncs.Add(1)
+	if err != nil {
+		return err
+	}
+	if err := l.swap(f, path, c.off); err != nil {
+		return errors.Join(errCut, err, f.Close())
+	}
+	_ = l.w.file.Close() // it is synced
+	l.w.c, l.w.file = c, f
+	l.w.sc.reset(f, c.off)
+	l.stats.records.Add(1)
+	l.stats.batches.Add(1)
+	l.publishHead()
+	l.begin()
+	return l.follow(c.tree.n-1, []abi.Record{rec})
+}
+
+// swap cuts the full segment to its length and gives the new one, at path+".tmp"
+// and open as f, its name. end is where its first commit ends.
+func (l *Log) swap(f sys.File, path string, end int64) error {
+	if err := l.w.file.Truncate(l.w.c.off); err != nil {
+		return ioError("cut the full segment", l.w.path(l.w.c.seg), err)
+	}
+	l.stats.syncs.Add(1)
+	if err := l.w.file.Datasync(); err != nil {
+		return ioError("make the full segment durable", l.w.path(l.w.c.seg), err)
+	}
+	if err := l.o.FS.Rename(path+tmpSuffix, path); err != nil {
+		return ioError("name the new segment", path, err)
+	}
+	if err := l.o.FS.SyncDir(l.o.Dir); err != nil {
+		return ioError("make the new segment durable", path, err)
+	}
+	i, err := f.Stat()
+	if err != nil {
+		return ioError("read the new segment", path, err)
+	}
+	l.alloc = max(i.Size(), end)
+	return nil
+}
+
+// tmpSuffix ends the name of a segment that is being made.
+const tmpSuffix = ".tmp"
+
+// opening makes the batch of one record that begins a segment, and moves c past it.
+func (c *chain) opening(r abi.Record, s *noteSigner) ([]byte, error) {
+	e, err := codec.EncodeRecord(r)
+	if err != nil {
+		return nil, err
+	}
+	t := c.tree
+	t.push(c.h, c.h.leaf(e))
+	root := t.root(c.h)
+	note, err := s.sign(appendCheckpoint(nil, c.origin, t.n, root))
+	if err != nil {
+		return nil, err
+	}
+	raw := appendFrame(appendFrame(nil, frameRecord, e), frameCommit, note)
+	c.move(raw, t, root, r.Time, note)
+	return raw, nil
+}
+
+// newSegment makes path+".tmp" with b and zeros up to room bytes behind it,
+// durable, and returns it open. On an error nothing is left.
+func newSegment(fs sys.FS, path string, b []byte, room int64) (sys.File, error) {
+	tmp := path + tmpSuffix
+	if err := fs.Remove(tmp); err != nil && !isMissing(err) {
+		return nil, ioError("remove an unfinished segment", tmp, err)
+	}
+	f, err := fs.Create(tmp)
+	if err != nil {
+		return nil, ioError("make a segment", tmp, err)
+	}
+	end := int64(len(b))
+	if _, err = f.WriteAt(b, 0); err == nil {
+		if _, err = sys.Preallocate(f, end, end+room); err == nil {
+			err = f.Datasync()
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(ioError("write a segment", tmp, err), f.Close(), fs.Remove(tmp))
+	}
+	return f, nil
+}
+
+// Create makes the log in o.Dir, and the folder if it is not there, with its
+// Genesis record. Of several processes that do so at once one succeeds and the
+// others get CodeExists, as does whoever comes when there is a log already.
+func Create(o Options) error {
+	o, err := o.complete()
+	if err != nil {
+		return err
+	}
+	if o.Key == nil {
+		return &abi.Error{Code: CodeUsage, What: "a log cannot be made without a private key", Where: o.Dir, Hint: "forgeone init"}
+	}
+	if o.Origin == "" {
+		o.Origin = DefaultOrigin(o.Key.Public())
+	}
+	if err := makeFolder(o.Dir); err != nil {
+		return ioError("make the folder of the evidence log", o.Dir, err)
+	}
+	turn, err := sys.OpenTurnstile(filepath.Join(o.Dir, lockName))
+	if err != nil {
+		return ioError("make the lock of the evidence log", o.Dir, err)
+	}
+	if err := turn.Lock(); err != nil {
+		return errors.Join(ioError("lock the evidence log", o.Dir, err), turn.Close())
+	}
+	return errors.Join(create(o), turn.Close())
+}
+
+// create makes segment 0; the lock is held.
+func create(o Options) error {
+	path := filepath.Join(o.Dir, segmentName(0))
+	list, err := o.FS.ReadDir(o.Dir)
+	if err != nil {
+		return ioError("read the folder of the evidence log", o.Dir, err)
+	}
+	for _, e := range list {
+		if _, ok := parseSegmentName(e.Name()); ok {
+			return &abi.Error{Code: CodeExists, What: "there is an evidence log here already", Where: filepath.Join(o.Dir, e.Name())}
+		}
+	}
+	c := newChain()
+	raw := header{Origin: o.Origin}.encode()
+	if err := c.enter(0, raw); err != nil {
+		return err
+	}
+	g := abi.Record{
+		Kind: abi.KindGenesis, Time: o.Now().UnixNano(),
+		Body: &abi.Genesis{Origin: o.Origin, LogKey: o.Key.Public()},
+	}
+	b, err := c.opening(g, newSigner(o.Origin, o.Key))
+	if err != nil {
+		return err
+	}
+	f, err := newSegment(o.FS, path, append(raw, b...), o.chunk())
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return ioError("write the first segment", path, err)
+	}
+	if err := o.FS.Rename(path+tmpSuffix, path); err != nil {
+		return ioError("name the first segment", path, err)
+	}
+	if err := o.FS.SyncDir(o.Dir); err != nil {
+		return ioError("make the first segment durable", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,253 @@
+package evidence
+
+import (
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/sys"
+)
+
+// VerifyOptions say what more Verify does.
+type VerifyOptions struct {
+	// Origin, if not empty, is the name the log must have.
+	Origin string
+	// Each, if not nil, is called with every record, in order, once the commit
+	// over it was verified. Its error ends the
+	// verification and comes back as it is.
+	Each func(index uint64, r abi.Record) error
+	// Progress, if not nil, is called now and then, and at the end, with what was
+	// verified so far.
+	Progress func(records, bytes uint64)
+}
+
+// Report is what Verify found. After an error it holds what was verified
+// before.
+type Report struct {
+	Origin     string
+	Records    uint64
+	Commits    uint64
+	Segments   uint64
+	Bytes      uint64     // of the segments, up to their last commits
+	Root       abi.Digest // of the tree over all records
+	Checkpoint string     // the last commit: a signed note over Records and Root
+	Torn       uint64     // bytes behind the last commit
+	// Witnessed tells whether somebody else signed the checkpoint too. Nobody
+	// does yet: that nothing newer was cut off rests on whoever kept a
+	// checkpoint elsewhere.
+	Witnessed bool
+}
+
+// Verify checks the log in dir with the given keys and nothing else: a key
+// found in dir is never used. It reads each byte once, in little memory, and
+// checks every checksum; that every commit is signed by one of the keys, and is
+// over the very records before it (the tree's size and root at each commit);
+// every segment's header and seal; that times do not go back; and that nothing
+// but zeros follows the last commit.
+//
+// Without Each, records are hashed but not decoded, beyond their version, kind
+// and time; with Each, every record must be one that this software writes, to
+// the byte. (Decoding costs some ten times as much as hashing.)
+//
+// A log may be written meanwhile. Verify reads without a lock, and where it
+// meets the end, or anything wrong, it looks again from the last commit with
+// the log's lock shared, so that what it reports is never a write in progress.
+// It then verifies the log as it was at some moment while Verify ran.
+//
+// # Errors
+//
+// Damage is an *abi.Error with the place: CodeDamaged, CodeTorn,
+// CodeSignature, CodeTree, CodeChain, CodeRecord, CodeOrigin. CodeMissing and
+// CodeIO mean that it could not be told; CodeUsage that no key was given.
+func Verify(ctx context.Context, dir string, keys []PublicKey, o VerifyOptions) (Report, error) {
+	if len(keys) == 0 {
+		return Report{}, &abi.Error{Code: CodeUsage, What: "a log is verified with a public key, and none is given", Where: dir}
+	}
+	v := &verifier{ctx: ctx, o: o, w: newWalker(sys.OS{}, dir)}
+	v.w.keys = func(origin string) note.Verifiers { return newVerifiers(origin, keys) }
+	err := v.openLock()
+	if err == nil {
+		err = v.run()
+	}
+	if v.report.Records == 0 && isMissing(err) && v.w.file == nil {
+		err = missing(dir, err)
+	}
+	v.finish()
+	if e := v.release(); err == nil {
+		err = e
+	}
+	if v.own != nil {
+		return v.report, v.own
+	}
+	return v.report, publish(dir, err)
+}
+
+type verifier struct {
+	ctx    context.Context
+	o      VerifyOptions
+	w      *walker
+	turn   *sys.Turnstile // nil: there is no lock file, so nobody writes
+	locked bool
+	report Report
+	told   uint64 // bytes at the last Progress
+	own    error  // what Each answered
+}
+
+// openLock opens the log's lock, if there is one.
+func (v *verifier) openLock() error {
+	t, err := sys.OpenTurnstileRead(filepath.Join(v.w.dir, lockName))
+	if err == nil {
+		v.turn = t
+	} else if !isMissing(err) {
+		return err
+	}
+	return nil
+}
+
+func (v *verifier) release() error {
+	err := v.w.close()
+	if v.turn != nil {
+		err = errors.Join(err, v.turn.Close())
+	}
+	return err
+}
+
+// run reads to the end of the log.
+func (v *verifier) run() error {
+	for {
+		if err := v.ctx.Err(); err != nil {
+			return err
+		}
+		first := v.w.c.tree.n
+		b, err := v.w.next()
+		switch {
+		case err == nil:
+			if err := v.accept(b, first); err != nil {
+				return err
+			}
+			if err := v.unlock(); err != nil {
+				return err
+			}
+		case err != io.EOF && v.w.file == nil, v.locked || v.turn == nil:
+			return v.end(err)
+		default:
+			if err := v.lock(); err != nil {
+				return err
+			}
+			v.w.again()
+		}
+	}
+}
+
+// end judges where the reading ended; nobody writes now.
+func (v *verifier) end(err error) error {
+	var d *damage
+	if err != io.EOF && !errors.As(err, &d) {
+		return err
+	}
+	if v.w.file == nil || (d != nil && d.seg != v.w.c.seg) {
+		return err
+	}
+	if err := v.w.strays(); err != nil {
+		return err
+	}
+	end, e := v.w.tail()
+	if e != nil {
+		return e
+	}
+	if end == v.w.c.off {
+		if d == nil {
+			return nil
+		}
+		return d
+	}
+	v.report.Torn = uint64(end - v.w.c.off)
+	if d == nil {
+		d = v.w.c.damage(CodeTorn, v.w.c.off, v.w.c.tree.n, "bytes that are not zero follow the last commit", nil)
+	}
+	if d.code != CodeDamaged {
+		return d
+	}
+	// Damage with a commit behind it is damage; without one, a torn tail.
+	if _, e := v.w.fs.Stat(v.w.path(v.w.c.seg + 1)); e == nil || v.w.c.opened {
+		return d
+	}
+	later, e := v.w.findCommit(end, func(n []byte) bool { return verifyNote(n, v.w.known) == nil })
+	if e != nil {
+		return e
+	}
+	if later == nil {
+		d.code = CodeTorn
+		d.what = "bytes that were never committed follow the last commit: " + d.what
+	}
+	return d
+}
+
+// lock takes the lock shared. It gives up when the context ends; the lock that
+// then may come is let go of with its file.
+func (v *verifier) lock() error {
+	turn := v.turn
+	got := make(chan error, 1)
+	go func() { got <- turn.RLock() }()
+	select {
+	case err := <-got:
+		v.locked = err == nil
+		return err
+	case <-v.ctx.Done():
+		v.turn = nil
+		go func() {
+			<-got
+			_ = turn.Close() // opened for reading
+		}()
+		return v.ctx.Err()
+	}
+}
+
+func (v *verifier) unlock() error {
+	if !v.locked {
+		return nil
+	}
+	v.locked = false
+	return v.turn.Unlock()
+}
+
+// accept counts a batch that was verified.
+func (v *verifier) accept(b *batch, first uint64) error {
+	r := &v.report
+	if v.o.Origin != "" && v.w.c.origin != v.o.Origin {
+		return v.w.c.damage(CodeOrigin, 0, 0, "the log is of "+v.w.c.origin+", not of "+v.o.Origin, nil)
+	}
+	if v.o.Each != nil {
+		err := v.w.each(b, first, func(index uint64, r abi.Record) error {
+			v.own = v.o.Each(index, r)
+			return v.own
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if b.start == headerSize {
+		r.Segments++
+		r.Bytes += headerSize
+	}
+	r.Commits++
+	r.Records = v.w.c.tree.n
+	r.Bytes += uint64(b.end - b.start)
+	if v.o.Progress != nil && r.Bytes-v.told >= 16<<20 {
+		v.told = r.Bytes
+		v.o.Progress(r.Records, r.Bytes)
+	}
+	return nil
+}
+
+func (v *verifier) finish() {
+	r, c := &v.report, &v.w.c
+	r.Origin, r.Root, r.Checkpoint = c.origin, c.root, string(c.note)
+	if v.o.Progress != nil {
+		v.o.Progress(r.Records, r.Bytes)
+	}
+}

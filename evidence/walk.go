@@ -1,0 +1,211 @@
+package evidence
+
+import (
+	"io"
+	"path/filepath"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/codec"
+	"github.com/forgeone/forgeone/internal/sys"
+)
+
+// walker reads a log from its beginning, batch by batch and segment by segment,
+// and checks each against the chain. It takes no lock: what it meets at the
+// end of a log that is being written it may have to look at again.
+type walker struct {
+	fs   sys.FS
+	dir  string
+	c    chain
+	file sys.File // the chain's segment
+	sc   scanner
+	// open opens a segment: for reading, or for appending.
+	open func(path string) (sys.File, error)
+	// keys, if not nil, are the only ones that may sign a commit.
+	keys func(origin string) note.Verifiers
+	// known are the verifiers that keys gave.
+	known note.Verifiers
+}
+
+func newWalker(fs sys.FS, dir string) *walker {
+	return &walker{fs: fs, dir: dir, c: newChain(), open: fs.Open}
+}
+
+func (w *walker) path(n uint64) string { return filepath.Join(w.dir, segmentName(n)) }
+
+// next checks the next batch and moves past it. io.EOF says that after the last
+// commit of the last segment the file ends or zeros begin. A *damage leaves
+// the walker where it was: again tries anew.
+func (w *walker) next() (*batch, error) {
+	if w.file == nil {
+		if err := w.enter(0); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		b, err := w.scan()
+		if err == nil || err != io.EOF {
+			return b, err
+		}
+		next := w.c.seg + 1
+		if _, err := w.fs.Stat(w.path(next)); isMissing(err) {
+			if w.c.opened {
+				return nil, w.c.damage(CodeDamaged, w.c.off, w.c.tree.n, "a segment has no commit", nil)
+			}
+			return nil, io.EOF
+		} else if err != nil {
+			return nil, err
+		}
+		// There is a next one, so this one changes no more: what was read of it
+		// may be older.
+		w.again()
+		if b, err = w.scan(); err == nil || err != io.EOF {
+			return b, err
+		}
+		if err := w.ends(); err != nil {
+			return nil, err
+		}
+		if err := w.enter(next); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// again forgets what was read beyond the last commit.
+func (w *walker) again() { w.sc.reset(w.file, w.c.off) }
+
+// scan reads and checks a batch of the segment.
+func (w *walker) scan() (*batch, error) {
+	b, err := w.sc.next()
+	if d, ok := err.(*damage); ok {
+		d.seg, d.index = w.c.seg, w.c.tree.n+d.index
+	}
+	if err != nil {
+		return nil, err
+	}
+	if w.known != nil {
+		// Before the chain moves: after an error it must stand where it stood.
+		if err := verifyNote(b.note, w.known); err != nil {
+			w.again()
+			return nil, w.signature(b, err)
+		}
+	}
+	if err := w.c.apply(b); err != nil {
+		w.again()
+		return nil, err
+	}
+	return b, nil
+}
+
+// signature reports a commit that none of the keys signed, unless the commit
+// says something else than it should: that is then the better answer.
+func (w *walker) signature(b *batch, err error) error {
+	index := w.c.tree.n + uint64(len(b.entries))
+	if n, e := parseNote(b.note); e == nil && n.origin != w.c.origin {
+		return w.c.damage(CodeOrigin, b.commitAt, index, "a commit is of another log: "+n.origin, err)
+	}
+	return w.c.damage(CodeSignature, b.commitAt, index, "a commit is not signed by a key that was given", err)
+}
+
+// ends checks that a segment with a successor ends with its last commit.
+func (w *walker) ends() error {
+	i, err := w.file.Stat()
+	if err != nil {
+		return err
+	}
+	if i.Size() != w.c.off {
+		return w.c.damage(CodeDamaged, w.c.off, w.c.tree.n, "a sealed segment does not end with its last commit", nil)
+	}
+	return nil
+}
+
+// enter opens segment n, which follows.
+func (w *walker) enter(n uint64) error {
+	f, err := w.open(w.path(n))
+	if err != nil {
+		return err
+	}
+	b := make([]byte, headerSize)
+	m, err := f.ReadAt(b, 0)
+	if err != nil && err != io.EOF {
+		return closing(f, err)
+	}
+	if err := w.c.enter(n, b[:m]); err != nil {
+		return closing(f, err)
+	}
+	if w.file != nil {
+		_ = w.file.Close() // it was only read, or is synced
+	}
+	w.file = f
+	w.sc.reset(f, headerSize)
+	if w.keys != nil && w.known == nil {
+		w.known = w.keys(w.c.origin)
+	}
+	return nil
+}
+
+func closing(f sys.File, err error) error {
+	_ = f.Close() // nothing was written to it
+	return err
+}
+
+func (w *walker) close() error {
+	if w.file == nil {
+		return nil
+	}
+	err := w.file.Close()
+	w.file = nil
+	return err
+}
+
+// each calls f with every record of b, the first of which has index first.
+func (w *walker) each(b *batch, first uint64, f func(index uint64, r abi.Record) error) error {
+	for i, e := range b.entries {
+		r, err := codec.DecodeRecord(e)
+		if err != nil {
+			return w.c.damage(CodeRecord, b.offsets[i], first+uint64(i), "a record cannot be decoded", err)
+		}
+		if err := f(first+uint64(i), r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tail returns the offset behind the last byte of the segment that is not zero,
+// the chain's offset if there is none after it.
+func (w *walker) tail() (int64, error) {
+	end, buf := w.c.off, make([]byte, 256<<10)
+	for off := w.c.off; ; {
+		n, err := w.file.ReadAt(buf, off)
+		if !allZero(buf[:n]) {
+			for i := n; i > 0; i-- {
+				if buf[i-1] != 0 {
+					end = off + int64(i)
+					break
+				}
+			}
+		}
+		if off += int64(n); err == io.EOF {
+			return end, nil
+		} else if err != nil {
+			return end, err
+		}
+	}
+}
+
+// strays returns damage if there are segments beyond the last one: something
+// between is missing.
+func (w *walker) strays() error {
+	list, err := w.fs.ReadDir(w.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if n, ok := parseSegmentName(e.Name()); ok && n > w.c.seg+1 {
+			return w.c.damage(CodeChain, w.c.off, w.c.tree.n, "segment "+segmentName(w.c.seg+1)+" is missing: there is "+e.Name(), nil)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,204 @@
+package forgepkg
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/seal"
+)
+
+// Keyring is the caller's list of keys, as its evidence log folds to it. Only
+// keys with the role publisher count for packages.
+type Keyring []abi.KeyAdd
+
+// VerifyOptions say what a package must meet. Now is required.
+type VerifyOptions struct {
+	// Now is the time against which expiry is checked.
+	Now time.Time
+	// Quorum is how many distinct publisher keys of the keyring must have
+	// signed; 0 means 1. A negative one is refused.
+	Quorum int
+	// MinSerial is the highest serial that was ever accepted under the
+	// package's name; lower ones are refused. 0: none was.
+	MinSerial uint64
+	// Installed, if not zero, is the digest of the package that was accepted
+	// with MinSerial: another package with the same serial is refused.
+	Installed abi.Digest
+	// Revoked, if not nil, is asked for the id of each key that counts, for the
+	// package's digest and for the module's. A revoked key does not count; a
+	// revoked package or module is refused.
+	Revoked func(d abi.Digest) bool
+	// Runtime, if not empty, is the version MAJOR.MINOR.PATCH that is to run the
+	// package, compared with the one it needs.
+	Runtime string
+	// Keep keeps module and assets in memory, so that Module and Assets do not
+	// read and hash again.
+	Keep bool
+}
+
+// Verified is a package that met the options. It reads from its Package, which
+// must stay open while Module and Assets are used.
+type Verified struct {
+	// Signers are the ids of the distinct, trusted publisher keys that signed, ascending.
+	Signers []abi.Digest
+	// Keys are their entries in the keyring, in the same order: who published
+	// the package is Keys[i].Name, never Manifest.Publisher.
+	Keys []abi.KeyAdd
+	// Unknown are the ids of signers that are not trusted publishers here. What
+	// their signatures are worth is not known.
+	Unknown []abi.Digest
+	// Local tells that every trusted signature is by this node's own developer key.
+	Local bool
+	// Digest is the package's, Module the module's.
+	Digest, ModuleID abi.Digest
+	// Standing is StandingSigned.
+	Standing abi.Standing
+	// Manifest is the verified manifest; it must not be changed.
+	Manifest *Manifest
+
+	p    *Package
+	kept [][]byte // by blob, nil unless VerifyOptions.Keep
+}
+
+// Verify checks the package against the caller's keyring and options: all
+// signatures that the manifest names are there and in order; every one by a key
+// of the keyring is right; enough of them are by publishers; the package is
+// neither expired, revoked nor older than one seen; and each blob has the signed
+// digest. Nothing of the blobs is read before the signatures are found good;
+// memory stays constant unless Keep is set.
+//
+// The error is an *abi.Error; see the package comment.
+func (p *Package) Verify(ring Keyring, o VerifyOptions) (*Verified, error) {
+	v, err := p.verifyHead(ring, o)
+	if err != nil {
+		return nil, p.at(err)
+	}
+	if o.Keep {
+		v.kept = make([][]byte, len(p.manifest.Blobs))
+	}
+	for i := range p.manifest.Blobs {
+		if o.Keep {
+			v.kept[i], err = p.load(i)
+		} else {
+			err = p.check(i)
+		}
+		if err != nil {
+			return nil, p.at(err)
+		}
+	}
+	return v, nil
+}
+
+// verifyHead checks all that can be known without the blobs.
+func (p *Package) verifyHead(ring Keyring, o VerifyOptions) (*Verified, error) {
+	if o.Quorum == 0 {
+		o.Quorum = 1
+	}
+	if e := checkOptions(ring, o); e != nil {
+		return nil, e
+	}
+	if missing := p.Missing(); len(missing) > 0 {
+		return nil, fault(abi.CodePkgIncomplete, section("signatures", p.sigsAt), "the signature by key %s, which the manifest names, is missing", missing[0].Short())
+	}
+	v := &Verified{Digest: p.Digest(), ModuleID: p.manifest.Module().Digest, Standing: abi.StandingSigned, Manifest: p.manifest, Local: true, p: p}
+	if e := p.verifySignatures(v, ring, o); e != nil {
+		return nil, e
+	}
+	m := p.manifest
+	where := section("manifest", headerSize)
+	revoked := func(d abi.Digest) bool { return o.Revoked != nil && o.Revoked(d) }
+	switch {
+	case revoked(v.Digest) || revoked(v.ModuleID):
+		return nil, fault(abi.CodePkgRevoked, where, "package %s %s is revoked", m.Name, m.Version)
+	case m.Expires != 0 && o.Now.Unix() >= m.Expires:
+		return nil, fault(abi.CodePkgExpired, where, "package %s %s expired at %s", m.Name, m.Version, time.Unix(m.Expires, 0).UTC().Format(time.RFC3339))
+	case m.Serial < o.MinSerial:
+		return nil, fault(abi.CodePkgDowngrade, where, "package %s has serial %d; serial %d was accepted before", m.Name, m.Serial, o.MinSerial)
+	case m.Serial == o.MinSerial && !o.Installed.IsZero() && v.Digest != o.Installed:
+		return nil, fault(abi.CodePkgDowngrade, where, "package %s has serial %d, which another package was accepted with", m.Name, m.Serial)
+	}
+	if o.Runtime != "" && m.Runtime != "" {
+		need, _ := release(m.Runtime) // checked with the manifest
+		if have, _ := release(o.Runtime); older(have, need) {
+			return nil, fault(abi.CodePkgNewer, where, "package %s needs ForgeOne %s; this is %s", m.Name, m.Runtime, o.Runtime)
+		}
+	}
+	return v, nil
+}
+
+// checkOptions refuses settings under which verification would mean nothing.
+func checkOptions(ring Keyring, o VerifyOptions) *abi.Error {
+	switch {
+	case o.Quorum < 1:
+		return fault(abi.CodePkgOptions, "", "a quorum of %d signatures would trust everybody", o.Quorum)
+	case o.Now.IsZero():
+		return fault(abi.CodePkgOptions, "", "the time of verification is not given")
+	case o.Runtime != "" && !validRelease(o.Runtime):
+		return fault(abi.CodePkgOptions, "", "runtime version %q is not MAJOR.MINOR.PATCH", o.Runtime)
+	}
+	for _, k := range ring {
+		if k.Alg != Ed25519 || len(k.Public) != 32 || KeyID(k.Public) != k.ID {
+			return fault(abi.CodePkgOptions, "", "keyring entry %q is not an Ed25519 key under its own id", k.Name)
+		}
+	}
+	return nil
+}
+
+// verifySignatures fills v with the signers that count and asks for the quorum.
+func (p *Package) verifySignatures(v *Verified, ring Keyring, o VerifyOptions) *abi.Error {
+	signed := pae(p.manifestBytes())
+	var why string
+	for _, s := range p.sigs {
+		k, ok := ring.find(s.Key)
+		if !ok {
+			v.Unknown = append(v.Unknown, s.Key)
+			why = "key " + s.Key.Short() + " is not in the keyring"
+			continue
+		}
+		if !seal.PublicKey(k.Public).Verify(domainSign, signed, s.Sig) {
+			return fault(abi.CodePkgBadSig, section("signatures", p.sigsAt), "the signature by %q (key %s) does not match the manifest: one of them was changed", k.Name, s.Key.Short())
+		}
+		switch {
+		case k.Role != abi.RolePublisher:
+			v.Unknown = append(v.Unknown, s.Key)
+			why = "key " + s.Key.Short() + " (\"" + k.Name + "\") is in the keyring as " + string(k.Role) + ", not as publisher"
+		case o.Revoked != nil && o.Revoked(s.Key):
+			v.Unknown = append(v.Unknown, s.Key)
+			why = "key " + s.Key.Short() + " (\"" + k.Name + "\") is revoked"
+		default:
+			v.Signers = append(v.Signers, s.Key)
+			v.Keys = append(v.Keys, k)
+			v.Local = v.Local && k.Local
+		}
+	}
+	if len(v.Signers) >= o.Quorum {
+		return nil
+	}
+	if n := ring.publishers(); o.Quorum > n && n > 0 {
+		why = "the keyring holds only that many publisher keys: " + strconv.Itoa(n)
+	}
+	return hint(fault(abi.CodePkgUntrusted, section("signatures", p.sigsAt), "%d of %d needed signatures are by trusted publishers: %s", len(v.Signers), o.Quorum, why),
+		"forgeone key add PUBLISHER.pub --role publisher")
+}
+
+// find returns the entry that counts for key id: a publisher's, if one is there.
+func (r Keyring) find(id abi.Digest) (k abi.KeyAdd, ok bool) {
+	for _, e := range r {
+		if e.ID == id && (!ok || e.Role == abi.RolePublisher) {
+			k, ok = e, true
+		}
+	}
+	return k, ok
+}
+
+// publishers counts the distinct keys with the role publisher.
+func (r Keyring) publishers() int {
+	ids := map[abi.Digest]struct{}{}
+	for _, e := range r {
+		if e.Role == abi.RolePublisher {
+			ids[e.ID] = struct{}{}
+		}
+	}
+	return len(ids)
+}

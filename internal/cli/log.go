@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/evidence"
+	"github.com/forgeone/forgeone/internal/kernel"
+	"github.com/forgeone/forgeone/internal/keys"
+)
+
+func (a *app) logCmd() *cobra.Command {
+	c := &cobra.Command{Use: "log", Short: "The evidence log", Args: args(0, 0, "a subcommand"), RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(a.logVerifyCmd(), a.logListCmd(), a.logShowCmd())
+	return c
+}
+
+// logDir is the folder that a log command is about.
+func (a *app) logDir(got []string) string {
+	if len(got) > 0 {
+		return got[0]
+	}
+	return kernel.Home(a.homeDir()).Log()
+}
+
+func (a *app) logVerifyCmd() *cobra.Command {
+	var key string
+	c := &cobra.Command{
+		Use:   "verify [--key PUB] [DIR]",
+		Short: "Verify the evidence log, offline",
+		Long: `Verify the log of this node, or the log in DIR, which may be a copy: every byte,
+the tree, the seals and every signature. The key is PUB (its text, or a file),
+else this node's; never one found in DIR.`,
+		Example: "  forgeone log verify\n  forgeone log verify --key node.pub /mnt/copy/log",
+		Args:    args(0, 1, "at most one folder"),
+		RunE: func(_ *cobra.Command, got []string) error {
+			pub, err := a.verifyKey(key)
+			if err != nil {
+				return err
+			}
+			r, err := evidence.Verify(a.ctx, a.logDir(got), []evidence.PublicKey{pub}, evidence.VerifyOptions{})
+			if err != nil {
+				return err
+			}
+			return a.emit(struct {
+				Schema    string `json:"schema"`
+				Verified  bool   `json:"verified"`
+				Origin    string `json:"origin"`
+				Records   uint64 `json:"records"`
+				Segments  int    `json:"segments"`
+				Bytes     int64  `json:"bytes"`
+				Root      string `json:"root"`
+				Witnessed bool   `json:"witnessed"`
+			}{"forgeone.log.verify/v1", true, r.Origin, r.Records, int(r.Segments), int64(r.Bytes), r.Root.Hex(), r.Witnessed}, func(w io.Writer) {
+				seen := "unwitnessed: a rollback of the whole disk would not show"
+				if r.Witnessed {
+					seen = "witnessed"
+				}
+				fmt.Fprintf(w, "verified: %d records in %d segments of %s\nroot %s\n%s\n", r.Records, r.Segments, r.Origin, r.Root.Hex(), seen)
+			})
+		},
+	}
+	c.Flags().StringVar(&key, "key", "", "public key of the node whose log it is: its text or a file (default: this node's)")
+	return c
+}
+
+// verifyKey is the key that must have signed the log.
+func (a *app) verifyKey(s string) (evidence.PublicKey, error) {
+	if s == "" {
+		local, err := keys.Open(kernel.Home(a.homeDir()).Keys())
+		if err != nil {
+			return nil, err
+		}
+		return local.Node.Public(), nil
+	}
+	if pub, err := evidence.ParsePublicKey(s); err == nil {
+		return pub, nil
+	}
+	return keys.LoadPublic(s)
+}
+
+type recordJSON struct {
+	Index uint64 `json:"index"`
+	Kind  string `json:"kind"`
+	Time  string `json:"time"`
+	Body  any    `json:"body"`
+}
+
+func recordOf(i uint64, r abi.Record) recordJSON {
+	return recordJSON{i, r.Kind.String(), time.Unix(0, r.Time).UTC().Format(time.RFC3339Nano), r.Body}
+}
+
+// errEnough stops a reading of the log.
+var errEnough = errors.New("enough")
+
+func (a *app) logListCmd() *cobra.Command {
+	var from uint64
+	var limit int
+	c := &cobra.Command{
+		Use: "list [DIR]", Short: "List the log's records", Args: args(0, 1, "at most one folder"),
+		RunE: func(_ *cobra.Command, got []string) error {
+			list := []recordJSON{}
+			err := evidence.Read(a.logDir(got), from, func(i uint64, r abi.Record) error {
+				list = append(list, recordOf(i, r))
+				if limit > 0 && len(list) == limit {
+					return errEnough
+				}
+				return nil
+			})
+			if err != nil && !errors.Is(err, errEnough) {
+				return err
+			}
+			return a.emit(struct {
+				Schema  string       `json:"schema"`
+				Records []recordJSON `json:"records"`
+			}{"forgeone.log/v1", list}, func(w io.Writer) {
+				t := table(w, "INDEX", "TIME", "KIND", "WHAT")
+				for _, r := range list {
+					t.row(fmt.Sprint(r.Index), r.Time[:19]+"Z", r.Kind, gist(r.Body))
+				}
+				t.Flush()
+			})
+		},
+	}
+	c.Flags().Uint64Var(&from, "from", 0, "first index")
+	c.Flags().IntVar(&limit, "limit", 0, "at most so many records (0: all)")
+	return c
+}
+
+func (a *app) logShowCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: "show N [DIR]", Short: "Show one record", Args: args(1, 2, "an index, and at most one folder"),
+		RunE: func(_ *cobra.Command, got []string) error {
+			n, err := strconv.ParseUint(got[0], 10, 64)
+			if err != nil {
+				return usage(quote(got[0])+" is no index", "forgeone log show 0")
+			}
+			var found *recordJSON
+			err = evidence.Read(a.logDir(got[1:]), n, func(i uint64, r abi.Record) error {
+				j := recordOf(i, r)
+				found = &j
+				return errEnough
+			})
+			if err != nil && !errors.Is(err, errEnough) {
+				return err
+			}
+			if found == nil || found.Index != n {
+				return &abi.Error{Code: "F1-CLI-005", What: "the log has no record of that index", Where: got[0], Hint: "forgeone log list"}
+			}
+			return a.emit(struct {
+				Schema string `json:"schema"`
+				recordJSON
+			}{"forgeone.log.record/v1", *found}, func(w io.Writer) {
+				fmt.Fprintf(w, "record %d of %s\nkind %s\ntime %s\n", n, filepath.Clean(a.logDir(got[1:])), found.Kind, found.Time)
+				fields(w, found.Body)
+			})
+		},
+	}
+}

@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+
+	"github.com/forgeone/forgeone/abi"
+)
+
+// gist says in a few words what a record says.
+func gist(body any) string {
+	switch b := body.(type) {
+	case *abi.Genesis:
+		return b.Origin
+	case *abi.Recovered:
+		return fmt.Sprintf("%d bytes moved aside from segment %d", b.Length, b.Segment)
+	case *abi.SegmentSealed:
+		return fmt.Sprintf("segment %d, %d records", b.Segment, b.Size)
+	case *abi.KeyAdd:
+		return fmt.Sprintf("%s as %s (%s)", b.Name, b.Role, b.ID.Short())
+	case *abi.KeyRemove:
+		return b.ID.Short()
+	case *abi.Config:
+		return fmt.Sprintf("version %d (%s)", b.Version, b.Digest.Short())
+	case *abi.Policy:
+		return fmt.Sprintf("epoch %d (%s)", b.Epoch, b.Digest.Short())
+	case *abi.PackageInstall:
+		return fmt.Sprintf("%s %s (%s), %v", b.Name, b.Version, b.Package.Short(), b.Standing)
+	case *abi.PackageUninstall:
+		return b.Name
+	case *abi.RunStart:
+		return fmt.Sprintf("%s of %s, %v", b.Run, b.Workload, b.Trust)
+	case *abi.RunEnd:
+		return fmt.Sprintf("%s %v %d, %d calls, %d denied", b.Run, b.Outcome, b.Exit, b.Calls, b.Denials)
+	case *abi.Denial:
+		name := abi.Action(b.Num).String()
+		return fmt.Sprintf("%s call %d: %s by %q", b.Run, b.Call, name, b.Rule)
+	case *abi.TrustChange:
+		return fmt.Sprintf("%s: %v → %v because of record %d", b.Workload, b.From, b.To, b.Cause)
+	}
+	return ""
+}
+
+// fields writes a record's body, a line a field.
+func fields(w io.Writer, body any) {
+	v := reflect.Indirect(reflect.ValueOf(body))
+	for i := range v.NumField() {
+		f := v.Field(i).Interface()
+		s := fmt.Sprint(f)
+		switch x := f.(type) {
+		case abi.Digest:
+			s = x.Hex()
+		case []byte:
+			s = fmt.Sprintf("%x", x)
+		case []abi.Digest:
+			var ds []string
+			for _, d := range x {
+				ds = append(ds, d.Hex())
+			}
+			s = strings.Join(ds, " ")
+		}
+		fmt.Fprintf(w, "%s %s\n", strings.ToLower(v.Type().Field(i).Name), s)
+	}
+}

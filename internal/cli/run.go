@@ -1,0 +1,192 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/kernel"
+	"github.com/forgeone/forgeone/internal/policy"
+	"github.com/forgeone/forgeone/internal/provider/host"
+	"github.com/forgeone/forgeone/internal/trace"
+)
+
+// runFlags are the flags of run.
+type runFlags struct {
+	mounts, env, policies []string
+	fuel, memory          uint64
+	deadline              time.Duration
+	quiet                 bool
+}
+
+func (a *app) runCmd() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:   "run P|NAME|MODULE.wasm [flags] [-- ARGS]",
+		Short: "Run a package, an installed package, or a bare module",
+		Long: `Run a package file, an installed package, or a module that no package vouches
+for (a bare module). Standard input, output and error and the exit code pass
+through. The guest can do nothing that was not granted and that policy does not
+allow; every call is decided, recorded, and can be replayed.
+
+Exit codes: 0–119 the guest's (higher ones come as 119), 120 trap, 121 fuel,
+122 deadline, 123 a limit, 125 the kernel failed, 126 package refused, 127 not
+found, 137 stopped.`,
+		Example: `  forgeone run app.wasm
+  forgeone run app.forgepkg --mount ./in:/in --mount ./out:/out:rw -- /in/data.txt
+  forgeone run hello --env LANG=C --deadline 5s --fuel 1000000000 --memory 64`,
+		Args: args(1, -1, "a package, a name or a module, and after -- the guest's arguments"),
+		RunE: func(c *cobra.Command, got []string) error {
+			if n := c.ArgsLenAtDash(); n != 1 && !(n < 0 && len(got) == 1) {
+				return usage("the guest's arguments come after --", "forgeone run "+got[0]+" -- "+strings.Join(got[1:], " "))
+			}
+			return a.run(f, got[0], got[1:])
+		},
+	}
+	fl := c.Flags()
+	fl.StringArrayVar(&f.mounts, "mount", nil, "grant a folder: HOST:GUEST[:ro|rw], read-only unless rw is said")
+	fl.StringArrayVar(&f.env, "env", nil, "grant an environment entry: K=V")
+	fl.StringArrayVar(&f.policies, "policy", nil, "join a Cedar policy file to the base policy")
+	fl.Uint64Var(&f.fuel, "fuel", 0, "stop after this many instructions, about (0: no limit)")
+	fl.DurationVar(&f.deadline, "deadline", 0, "stop after this long, as in 500ms or 10s (0: no limit)")
+	fl.Uint64Var(&f.memory, "memory", 0, "memory limit in MiB (0: the configuration's)")
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing on stderr but errors")
+	return c
+}
+
+// parseMount reads HOST:GUEST[:ro|rw].
+func parseMount(s string) (trace.Mount, error) {
+	bad := func(why string) (trace.Mount, error) {
+		return trace.Mount{}, usage("--mount "+quote(s)+": "+why, "--mount ./in:/in:ro")
+	}
+	rest, mode := s, ""
+	for _, m := range []string{":ro", ":rw"} {
+		if r, ok := strings.CutSuffix(s, m); ok && strings.Contains(r, ":") {
+			rest, mode = r, m
+		}
+	}
+	i := strings.LastIndexByte(rest, ':')
+	if i <= 0 {
+		return bad("want HOST:GUEST or HOST:GUEST:rw")
+	}
+	m := trace.Mount{Host: rest[:i], Guest: rest[i+1:], ReadOnly: mode != ":rw"}
+	if !path.IsAbs(m.Guest) || path.Clean(m.Guest) != m.Guest {
+		return bad("the guest's path must be absolute and clean, as /in, and the mode ro or rw")
+	}
+	return m, nil
+}
+
+func (f runFlags) spec(target string, args []string) (s kernel.Spec, err error) {
+	s = kernel.Spec{Target: target, Args: args, Limits: abi.Limits{Fuel: f.fuel, Deadline: int64(f.deadline), Memory: f.memory << 20}}
+	if f.deadline < 0 {
+		return s, usage("--deadline must not be negative", "--deadline 10s")
+	}
+	if f.memory > 4096 {
+		return s, usage("--memory: a guest has at most 4096 MiB", "--memory 4096")
+	}
+	seen := map[string]bool{}
+	for _, m := range f.mounts {
+		mount, err := parseMount(m)
+		if err != nil {
+			return s, err
+		}
+		if seen[mount.Guest] {
+			return s, usage("two mounts at "+quote(mount.Guest), "forgeone run --help")
+		}
+		seen[mount.Guest] = true
+		s.Mounts = append(s.Mounts, mount)
+	}
+	for _, e := range f.env {
+		if k, _, ok := strings.Cut(e, "="); !ok || k == "" || strings.ContainsRune(e, 0) {
+			return s, usage("--env "+quote(e)+": want K=V", "--env LANG=C")
+		}
+		s.Env = append(s.Env, e)
+	}
+	for _, p := range f.policies {
+		src, err := readPolicy(p)
+		if err != nil {
+			return s, err
+		}
+		if problems := policy.Check(src); len(problems) > 0 {
+			return s, problems[0].Err()
+		}
+		s.Policies = append(s.Policies, src)
+	}
+	return s, nil
+}
+
+func readPolicy(name string) (policy.Source, error) {
+	st, err := os.Stat(name)
+	if err != nil {
+		return policy.Source{}, &abi.Error{Code: "F1-CLI-002", What: "the policy can't be read", Where: name, Err: err}
+	}
+	if st.Size() > policy.MaxText {
+		return policy.Source{}, &abi.Error{Code: "F1-CLI-002", What: fmt.Sprintf("the policy has more than %d bytes", policy.MaxText), Where: name}
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return policy.Source{}, &abi.Error{Code: "F1-CLI-002", What: "the policy can't be read", Where: name, Err: err}
+	}
+	return policy.Source{Name: name, Text: b}, nil
+}
+
+func (a *app) run(f runFlags, target string, args []string) error {
+	s, err := f.spec(target, args)
+	if err != nil {
+		return err
+	}
+	k, err := a.open(kernel.ModGate, kernel.ModPackages)
+	if err != nil {
+		return err
+	}
+	defer k.Close(a.ctx)
+	stdout, ok := a.stdout.(*os.File)
+	if !ok {
+		stdout = os.Stdout
+	}
+	s.Stdin, s.Stdout, s.Stderr = host.NewStdin(a.stdin), host.NewStdout(stdout), host.NewStdout(os.Stderr)
+	s.Started = func(id abi.RunID, workload string, bare bool) {
+		if bare && !f.quiet {
+			fmt.Fprintf(a.stderr, "forgeone: %s is a bare module: nobody vouches for it (run %s)\n", target, id)
+		}
+	}
+	r, err := k.Run(a.ctx, s)
+	if err != nil {
+		return err
+	}
+	a.exit = r.Outcome.ExitStatus(r.Exit)
+	a.say(f, r)
+	return nil
+}
+
+// say tells on stderr what a person should hear of a run: how it was ended,
+// and what was denied, with what would allow it.
+func (a *app) say(f runFlags, r *kernel.Report) {
+	if !f.quiet {
+		const most = 5
+		for i, d := range r.First {
+			if i == most {
+				fmt.Fprintf(a.stderr, "forgeone: and more: forgeone trace %s --deny-only\n", r.Run)
+				break
+			}
+			fmt.Fprintf(a.stderr, "denied[%s]: %s %s: %s\n", abi.CodeForReason(d.Reason), d.Action, quote(d.Name), d.Reason)
+			if d.Hint != "" {
+				fmt.Fprintf(a.stderr, "hint: %s\n", d.Hint)
+			}
+		}
+	}
+	if code := r.Outcome.Code(); code != "" {
+		what := "the run ended: " + r.Outcome.String()
+		if r.Trap != "" {
+			what += " (" + r.Trap + ")"
+		}
+		fmt.Fprintf(a.stderr, "error[%s]: %s\nhint: forgeone trace %s\nsee: forgeone explain %s\n", code, what, r.Run, code)
+	} else if r.Exit > abi.MaxGuestExit && !f.quiet {
+		fmt.Fprintf(a.stderr, "forgeone: the guest's exit code was %d\n", r.Exit)
+	}
+}

@@ -1,0 +1,254 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/brain"
+	"github.com/forgeone/forgeone/internal/kernel"
+	"github.com/forgeone/forgeone/internal/observer"
+	"github.com/forgeone/forgeone/internal/replay"
+	"github.com/forgeone/forgeone/internal/trace"
+)
+
+type runJSON struct {
+	Schema   string      `json:"schema,omitempty"`
+	Run      abi.RunID   `json:"run"`
+	Workload string      `json:"workload"`
+	Started  string      `json:"started"`
+	Ended    string      `json:"ended,omitempty"`
+	Outcome  abi.Outcome `json:"outcome"`
+	Exit     uint32      `json:"exit"`
+	Calls    uint64      `json:"calls"`
+	Denials  uint64      `json:"denials"`
+	Seal     string      `json:"seal,omitempty"`
+}
+
+func runOf(r brain.Run) runJSON {
+	j := runJSON{Run: r.ID, Workload: r.Workload, Started: nano(r.Started), Outcome: r.Outcome, Exit: r.Exit, Calls: r.Calls, Denials: r.Denials}
+	if !r.Open() {
+		j.Ended, j.Seal = nano(r.Ended), r.Seal.Hex()
+	}
+	return j
+}
+
+func nano(ns int64) string { return time.Unix(0, ns).UTC().Format(time.RFC3339Nano) }
+
+func (a *app) runsCmd() *cobra.Command {
+	var limit int
+	c := &cobra.Command{
+		Use: "runs", Short: "List runs, the newest last", Args: args(0, 0, "no arguments"),
+		RunE: func(*cobra.Command, []string) error {
+			k, err := a.open(kernel.ModEvidence)
+			if err != nil {
+				return err
+			}
+			defer k.Close(a.ctx)
+			list := []runJSON{}
+			k.View(func(s *brain.State) {
+				runs := s.Runs()
+				if limit > 0 && len(runs) > limit {
+					runs = runs[len(runs)-limit:]
+				}
+				for _, r := range runs {
+					list = append(list, runOf(r))
+				}
+			})
+			return a.emit(struct {
+				Schema string    `json:"schema"`
+				Runs   []runJSON `json:"runs"`
+			}{"forgeone.runs/v1", list}, func(w io.Writer) {
+				t := table(w, "RUN", "STARTED", "WORKLOAD", "OUTCOME", "CALLS", "DENIED")
+				for _, r := range list {
+					how := r.Outcome.String()
+					if r.Outcome == abi.OutcomeExit {
+						how = fmt.Sprintf("exit %d", r.Exit)
+					}
+					t.row(string(r.Run), r.Started[:19]+"Z", r.Workload, how, fmt.Sprint(r.Calls), fmt.Sprint(r.Denials))
+				}
+				t.Flush()
+			})
+		},
+	}
+	c.Flags().IntVarP(&limit, "limit", "n", 0, "only the newest so many (0: all)")
+	return c
+}
+
+func (a *app) traceCmd() *cobra.Command {
+	var f observer.Filter
+	var counts, out bool
+	c := &cobra.Command{
+		Use:   "trace RUN [-c] [--deny-only] [-e NAME]",
+		Short: "Show a run's calls from its recording, as strace would",
+		Long: `Show a run's calls from its recording. RUN is an id, the beginning of one, or
+"last". -c counts calls, denials, bytes and time per syscall; times are sampled.`,
+		Example: "  forgeone trace last --deny-only\n  forgeone trace last -c",
+		Args:    args(1, 1, "a run"),
+		RunE: func(_ *cobra.Command, got []string) error {
+			for _, n := range f.Names {
+				if abi.ByName(abi.WASIPreview1, n) == nil {
+					return &abi.Error{Code: "F1-CLI-004", What: "there is no such syscall", Where: n, Hint: "forgeone syscalls"}
+				}
+			}
+			k, err := a.open(kernel.ModEvidence, kernel.ModRecorder)
+			if err != nil {
+				return err
+			}
+			defer k.Close(a.ctx)
+			r, err := k.FindRun(got[0])
+			if err != nil {
+				return err
+			}
+			rec, err := k.Recording(r)
+			if err != nil {
+				return err
+			}
+			defer rec.Close()
+			if counts {
+				return a.counts(r, rec, f)
+			}
+			return a.calls(r, rec, f, out)
+		},
+	}
+	c.Flags().BoolVarP(&counts, "count", "c", false, "count calls, denials, bytes and time per syscall")
+	c.Flags().BoolVar(&f.DenyOnly, "deny-only", false, "only what was denied")
+	c.Flags().StringSliceVarP(&f.Names, "event", "e", nil, "only this syscall; may be repeated")
+	c.Flags().BoolVar(&out, "bytes", false, "in JSON, with the bytes each call answered")
+	return c
+}
+
+func (a *app) calls(r brain.Run, rec *trace.Reader, f observer.Filter, out bool) error {
+	list := []observer.Call{}
+	err := f.Each(rec, func(ev *trace.Event) error {
+		if a.format == "json" {
+			list = append(list, observer.NewCall(ev, out))
+			return nil
+		}
+		_, err := fmt.Fprintf(a.stdout, "%6d  %s\n", ev.Index, observer.Line(ev))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	where, cut := rec.Truncated()
+	if a.format == "json" {
+		return a.emit(struct {
+			Schema    string          `json:"schema"`
+			Run       abi.RunID       `json:"run"`
+			Outcome   abi.Outcome     `json:"outcome"`
+			Truncated bool            `json:"truncated,omitempty"`
+			Calls     []observer.Call `json:"calls"`
+		}{"forgeone.trace/v1", r.ID, r.Outcome, cut, list}, nil)
+	}
+	if cut {
+		fmt.Fprintf(a.stderr, "forgeone: the recording breaks off (%s)\n", where)
+	}
+	return nil
+}
+
+func (a *app) counts(r brain.Run, rec *trace.Reader, f observer.Filter) error {
+	s, err := observer.Collect(rec, f)
+	if err != nil {
+		return err
+	}
+	return a.emit(struct {
+		Schema string    `json:"schema"`
+		Run    abi.RunID `json:"run"`
+		*observer.Stats
+	}{"forgeone.trace.counts/v1", r.ID, s}, func(w io.Writer) { err = s.Write(w) })
+}
+
+type divergenceJSON struct {
+	Call     uint64 `json:"call"`
+	What     string `json:"what"`
+	Expected string `json:"expected,omitempty"`
+	Actual   string `json:"actual,omitempty"`
+	Last     string `json:"last,omitempty"`
+}
+
+type replayJSON struct {
+	Schema     string          `json:"schema"`
+	Run        abi.RunID       `json:"run"`
+	Identical  bool            `json:"identical"`
+	Recorded   string          `json:"recorded"`
+	Replayed   string          `json:"replayed"`
+	Outcome    abi.Outcome     `json:"outcome"`
+	Exit       uint32          `json:"exit"`
+	Calls      uint64          `json:"calls"`
+	Divergence *divergenceJSON `json:"divergence,omitempty"`
+}
+
+func (a *app) replayCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "replay RUN",
+		Short: "Re-execute a run from its recording, without any I/O",
+		Long: `Re-execute a run from its recording. Its standard output and error are produced
+again; nothing is opened, asked or written. Exit code 0: identical, 1: not, and
+where. The verdict goes to standard error, or in JSON to standard output in
+place of what the guest wrote.`,
+		Args: args(1, 1, "a run"),
+		RunE: func(_ *cobra.Command, got []string) error {
+			k, err := a.open(kernel.ModEvidence, kernel.ModReplay)
+			if err != nil {
+				return err
+			}
+			defer k.Close(a.ctx)
+			r, err := k.FindRun(got[0])
+			if err != nil {
+				return err
+			}
+			p, err := k.LoadReplay(a.ctx, r)
+			if err != nil {
+				return err
+			}
+			defer p.Close()
+			stdout, stderr := a.stdout, a.stderr
+			if a.format == "json" {
+				stdout, stderr = nil, nil
+			}
+			res, err := p.Go(a.ctx, stdout, stderr)
+			if err != nil {
+				return err
+			}
+			return a.replayed(r, res)
+		},
+	}
+}
+
+func (a *app) replayed(r brain.Run, res *replay.Result) error {
+	if !res.Identical {
+		a.exit = exitNo
+	}
+	if a.format == "json" {
+		j := replayJSON{
+			Schema: "forgeone.replay/v1", Run: r.ID, Identical: res.Identical, Recorded: res.Recorded.Hex(), Replayed: res.Replayed.Hex(),
+			Outcome: res.Outcome, Exit: res.Exit, Calls: res.Calls,
+		}
+		if d := res.Divergence; d != nil {
+			j.Divergence = &divergenceJSON{d.Call, d.What, d.Expected, d.Actual, d.Last}
+		}
+		return a.emit(j, nil)
+	}
+	verdict(a.stderr, res)
+	return nil
+}
+
+// verdict says whether a replay was identical, with both digests.
+func verdict(w io.Writer, res *replay.Result) {
+	if res.Identical {
+		fmt.Fprintf(w, "replay: identical\n  recorded %s\n  replayed %s\n", res.Recorded.Hex(), res.Replayed.Hex())
+		return
+	}
+	d := res.Divergence
+	fmt.Fprintf(w, "error[%s]: replay: diverged at call %d: %s\n", trace.CodeDiverged, d.Call, d.What)
+	for _, l := range []struct{ name, call string }{{"recorded", d.Expected}, {"replayed", d.Actual}, {"last same", d.Last}} {
+		if l.call != "" {
+			fmt.Fprintf(w, "  %-9s %s\n", l.name, l.call)
+		}
+	}
+	fmt.Fprintf(w, "see: forgeone explain %s\n", trace.CodeDiverged)
+}

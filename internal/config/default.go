@@ -1,0 +1,53 @@
+package config
+
+import "fmt"
+
+// Default returns the text of the default configuration, with comments. It is
+// what `forgeone init` signs.
+func Default() []byte {
+	var c Config
+	(&document{}).bind(&c)
+	l, caps := c.limits, c.caps
+	return fmt.Appendf(nil, `# ForgeOne: configuration of this node.
+# The last line is the node key's signature over every byte before it. To change
+# something, edit a copy and put it in force with: forgeone init --config FILE
+format: 1
+
+# Name of the evidence log's origin; "" stands for forgeone.local/<node key id>.
+# It counts when the log is made.
+origin: ""
+
+# May a module run that no publisher signed? allow or refuse (production: refuse).
+bare_modules: allow
+
+# How many publishers of the keyring must have signed a package.
+quorum: %d
+
+# What a recording keeps: full.
+recording: %s
+
+# Limits of a run that asks for no others. Sizes in bytes, KiB, MiB or GiB.
+limits:
+  fuel: %d            # units of the tick; 0: none
+  deadline: 0s       # wall time, as in 1m30s; 0s: none
+  memory: %s     # linear memory of a guest
+  table: %d     # elements of a guest's tables
+  descriptors: %d
+  output: %s     # bytes to stdout and stderr together
+  recording: %s    # bytes on disk
+  depth: %d      # nested guest calls
+
+# What a module may hold to be admitted, checked before it is compiled.
+admission:
+  module: %s
+  functions: %d
+  locals_per_function: %d
+  locals: %d
+  nesting: %d
+  br_table: %d
+  globals: %d
+  data_segments: %d
+`, c.quorum, c.recording,
+		l.Fuel, formatSize(l.Memory), l.Table, l.Descriptors, formatSize(l.Output), formatSize(l.Recording), l.Depth,
+		formatSize(uint64(caps.ModuleBytes)), caps.Functions, caps.LocalsPerFunction, caps.LocalsTotal, caps.Nesting, caps.BrTable, caps.Globals, caps.DataSegments)
+}

@@ -1,0 +1,195 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/forgeone/forgeone/internal/rewrite"
+)
+
+// document is the shape of the text.
+type document struct {
+	Format      leaf      `yaml:"format"`
+	Origin      leaf      `yaml:"origin"`
+	BareModules leaf      `yaml:"bare_modules"`
+	Quorum      leaf      `yaml:"quorum"`
+	Recording   leaf      `yaml:"recording"`
+	Limits      limits    `yaml:"limits"`
+	Admission   admission `yaml:"admission"`
+}
+
+type limits struct {
+	Fuel        leaf `yaml:"fuel"`
+	Deadline    leaf `yaml:"deadline"`
+	Memory      leaf `yaml:"memory"`
+	Table       leaf `yaml:"table"`
+	Descriptors leaf `yaml:"descriptors"`
+	Output      leaf `yaml:"output"`
+	Recording   leaf `yaml:"recording"`
+	Depth       leaf `yaml:"depth"`
+}
+
+type admission struct {
+	Module            leaf `yaml:"module"`
+	Functions         leaf `yaml:"functions"`
+	LocalsPerFunction leaf `yaml:"locals_per_function"`
+	Locals            leaf `yaml:"locals"`
+	Nesting           leaf `yaml:"nesting"`
+	BrTable           leaf `yaml:"br_table"`
+	Globals           leaf `yaml:"globals"`
+	DataSegments      leaf `yaml:"data_segments"`
+}
+
+// field binds a value as written to where it goes. set returns what is wrong
+// with it, in words that follow the field's name.
+type field struct {
+	name string
+	leaf leaf
+	set  func(text string) string
+}
+
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+	gib = 1 << 30
+)
+
+// bind sets c to the defaults and returns what the document may change in it,
+// with the bounds of each value. Bounds are there so that no configuration,
+// signed as it may be, asks for what the engine can't keep.
+func (d *document) bind(c *Config) []field {
+	caps := rewrite.DefaultCaps()
+	c.caps = caps
+	c.bare, c.quorum, c.recording = true, 1, "full"
+	l := &c.limits
+	l.Memory, l.Table, l.Descriptors = 256*mib, uint32(caps.Table), 1024
+	l.Output, l.Recording, l.Depth = 256*mib, gib, caps.Depth
+	var format int
+	return []field{
+		{"format", d.Format, number(&format, 1, 1)},
+		{"origin", d.Origin, origin(&c.origin)},
+		{"bare_modules", d.BareModules, word(map[string]func(){"allow": func() { c.bare = true }, "refuse": func() { c.bare = false }}, "allow or refuse")},
+		{"quorum", d.Quorum, number(&c.quorum, 1, 64)},
+		{"recording", d.Recording, word(map[string]func(){"full": func() { c.recording = "full" }}, "full")},
+		{"limits.fuel", d.Limits.Fuel, number(&l.Fuel, 0, math.MaxInt64)},
+		{"limits.deadline", d.Limits.Deadline, duration(&l.Deadline, 365*24*time.Hour)},
+		{"limits.memory", d.Limits.Memory, size(&l.Memory, 64*kib, 4*gib)},
+		{"limits.table", d.Limits.Table, number(&l.Table, 1, 10_000_000)},
+		{"limits.descriptors", d.Limits.Descriptors, number(&l.Descriptors, 4, 1<<20)},
+		{"limits.output", d.Limits.Output, size(&l.Output, 4*kib, 1<<40)},
+		{"limits.recording", d.Limits.Recording, size(&l.Recording, mib, 1<<40)},
+		{"limits.depth", d.Limits.Depth, number(&l.Depth, 64, uint64(caps.Depth))},
+		{"admission.module", d.Admission.Module, size(&c.caps.ModuleBytes, 8, 64*mib)},
+		{"admission.functions", d.Admission.Functions, number(&c.caps.Functions, 1, 1_000_000)},
+		{"admission.locals_per_function", d.Admission.LocalsPerFunction, number(&c.caps.LocalsPerFunction, 1, 50_000)},
+		{"admission.locals", d.Admission.Locals, number(&c.caps.LocalsTotal, 1, 20_000_000)},
+		{"admission.nesting", d.Admission.Nesting, number(&c.caps.Nesting, 1, 10_000)},
+		{"admission.br_table", d.Admission.BrTable, number(&c.caps.BrTable, 1, 1_000_000)},
+		{"admission.globals", d.Admission.Globals, number(&c.caps.Globals, 1, 1_000_000)},
+		{"admission.data_segments", d.Admission.DataSegments, number(&c.caps.DataSegments, 1, 1_000_000)},
+	}
+}
+
+type integer interface{ ~int | ~uint32 | ~uint64 }
+
+// number reads a decimal number between low and high.
+func number[T integer](to *T, low, high uint64) func(string) string {
+	return func(text string) string {
+		v, err := strconv.ParseUint(text, 10, 64)
+		if err != nil || v < low || v > high {
+			if low == high {
+				return fmt.Sprintf("%q: this release knows only %d", clip(text), low)
+			}
+			return fmt.Sprintf("%q is not a whole number from %d to %d", clip(text), low, high)
+		}
+		*to = T(v)
+		return ""
+	}
+}
+
+// size reads a number of bytes, "65536" or "64KiB", between low and high.
+func size[T integer](to *T, low, high uint64) func(string) string {
+	return func(text string) string {
+		v, ok := parseSize(text)
+		if !ok || v < low || v > high {
+			return fmt.Sprintf("%q is not a size from %s to %s, such as %s or %d", clip(text), formatSize(low), formatSize(high), formatSize(low), low)
+		}
+		*to = T(v)
+		return ""
+	}
+}
+
+func parseSize(text string) (uint64, bool) {
+	unit := uint64(1)
+	for suffix, u := range map[string]uint64{"KiB": kib, "MiB": mib, "GiB": gib} {
+		if digits, ok := strings.CutSuffix(text, suffix); ok {
+			text, unit = strings.TrimSuffix(digits, " "), u
+			break
+		}
+	}
+	v, err := strconv.ParseUint(text, 10, 64)
+	return v * unit, err == nil && v <= math.MaxUint64/unit
+}
+
+// formatSize writes n with the largest unit that divides it.
+func formatSize(n uint64) string {
+	switch {
+	case n >= gib && n%gib == 0:
+		return strconv.FormatUint(n/gib, 10) + "GiB"
+	case n >= mib && n%mib == 0:
+		return strconv.FormatUint(n/mib, 10) + "MiB"
+	case n >= kib && n%kib == 0:
+		return strconv.FormatUint(n/kib, 10) + "KiB"
+	}
+	return strconv.FormatUint(n, 10)
+}
+
+// duration reads a duration as Go writes it, "1m30s", into nanoseconds.
+func duration(to *int64, high time.Duration) func(string) string {
+	return func(text string) string {
+		v, err := time.ParseDuration(text)
+		if err != nil || v < 0 || v > high {
+			return fmt.Sprintf("%q is not a duration from 0s to %s, such as 1m30s", clip(text), high)
+		}
+		*to = int64(v)
+		return ""
+	}
+}
+
+// word reads one of the words of choose.
+func word(choose map[string]func(), words string) func(string) string {
+	return func(text string) string {
+		f, ok := choose[text]
+		if !ok {
+			return fmt.Sprintf("%q is not %s", clip(text), words)
+		}
+		f()
+		return ""
+	}
+}
+
+// origin reads the name of a log's origin (C2SP tlog-checkpoint: a line without
+// spaces or plus signs), or nothing.
+func origin(to *string) func(string) string {
+	return func(text string) string {
+		ok := len(text) <= 128
+		for _, r := range text {
+			ok = ok && ('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("._-/", r))
+		}
+		if !ok {
+			return fmt.Sprintf("%q is not a name of at most 128 letters, digits, dots, slashes, dashes and underscores", clip(text))
+		}
+		*to = text
+		return ""
+	}
+}
+
+func clip(s string) string {
+	if len(s) > 60 {
+		return s[:60] + "…"
+	}
+	return s
+}

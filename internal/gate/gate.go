@@ -1,0 +1,136 @@
+// Package gate is the enforcement point: the one door every syscall goes
+// through. It resolves, decides, reserves, performs and records, in that order,
+// and imports the shared words only.
+package gate
+
+import (
+	"sync/atomic"
+
+	"github.com/forgeone/forgeone/abi"
+)
+
+// World is what calls are resolved and performed on.
+type World interface {
+	// Resolve fills o, which is zero, with what c is on. It has no effect.
+	Resolve(c *abi.Call, o *abi.Object)
+	// Perform does c on the very object that was decided on and sets its answer.
+	Perform(c *abi.Call, o *abi.Object)
+	// Release frees what Resolve held. It follows every Resolve.
+	Release(o *abi.Object)
+	// StringsSize tells how many strings and bytes a StringsOut row answers now.
+	StringsSize(n abi.Num) (count, bytes int)
+}
+
+// Decider decides. Program, trust and epoch are one Decider, so one load of it
+// is one consistent state. It is immutable.
+type Decider interface {
+	// Decide never returns nil.
+	Decide(c *abi.Call, o *abi.Object) *abi.Decision
+}
+
+// Recorder keeps every call.
+type Recorder interface {
+	// Reserve makes room for c and sets c.Out to c.OutCap bytes of it. Another
+	// answer than OutcomeNone ends the run before c has any effect.
+	Reserve(c *abi.Call, o *abi.Object) abi.Outcome
+	// Commit records c as it was answered.
+	Commit(c *abi.Call, o *abi.Object, d *abi.Decision)
+}
+
+// Sink hears of denials.
+type Sink interface {
+	Denied(c *abi.Call, o *abi.Object, d *abi.Decision)
+}
+
+// Gate is the door of one thread. The thread that runs the guest calls Do and
+// Tick; SetDecider and the Control may be used by others at any time.
+type Gate struct {
+	world   World
+	rec     Recorder
+	sink    Sink
+	ctl     *Control
+	meter   Meter
+	decider atomic.Pointer[Decider]
+	obj     abi.Object // of the call under way; reused
+	calls   uint64
+}
+
+// New returns the gate of a thread whose first call has index 0.
+func New(w World, d Decider, r Recorder, s Sink, ctl *Control, m Meter) *Gate {
+	g := &Gate{world: w, rec: r, sink: s, ctl: ctl, meter: m}
+	g.SetDecider(d)
+	return g
+}
+
+// SetDecider puts another program, trust or epoch in force. It takes effect at
+// the next call, and for a call that blocks before its result reaches the guest.
+func (g *Gate) SetDecider(d Decider) { g.decider.Store(&d) }
+
+// Calls is the number of calls recorded.
+func (g *Gate) Calls() uint64 { return g.calls }
+
+// StringsSize is the world's.
+func (g *Gate) StringsSize(n abi.Num) (count, bytes int) { return g.world.StringsSize(n) }
+
+// Do is the one door. A call whose c.Errno is set on entry failed while it was
+// read from the guest: it can have no effect, and is recorded like any other.
+// When c.Stop is set on return, the guest must not run on and gets no result.
+func (g *Gate) Do(c *abi.Call) abi.Errno {
+	c.Index = g.calls
+	o := &g.obj
+	*o = abi.Object{}
+	if c.Errno != abi.ESUCCESS {
+		o.Errno = c.Errno
+	} else {
+		g.world.Resolve(c, o)
+	}
+	in := g.decider.Load()
+	d := (*in).Decide(c, o) // a denial wins over "does not exist": no oracle
+	if c.Stop = g.rec.Reserve(c, o); c.Stop != abi.OutcomeNone {
+		g.world.Release(o)
+		return c.Errno
+	}
+	if d.Verdict == abi.Allow {
+		if c.Errno = o.Errno; c.Errno == abi.ESUCCESS {
+			g.world.Perform(c, o)
+			if now := g.decider.Load(); c.Row.Blocks && now != in {
+				d = g.recheck(c, o, *now)
+			}
+		}
+	}
+	if d.Verdict != abi.Allow {
+		c.Errno = d.Errno
+		g.sink.Denied(c, o, d)
+	}
+	g.rec.Commit(c, o, d)
+	g.calls++
+	g.world.Release(o)
+	if c.Stop == abi.OutcomeNone {
+		c.Stop = g.ctl.Outcome()
+	}
+	return c.Errno
+}
+
+// recheck decides a call that blocked again, by what is in force now. What it
+// read is staged outside guest memory, and is dropped when it is denied.
+func (g *Gate) recheck(c *abi.Call, o *abi.Object, now Decider) *abi.Decision {
+	d := now.Decide(c, o)
+	if d.Verdict != abi.Allow {
+		clear(c.Out[:c.OutLen])
+		c.OutLen = 0
+	}
+	return d
+}
+
+// Tick is the metering point: gas is what the guest has left, below zero. It
+// returns the guest's new gas, or why the guest must not run on.
+func (g *Gate) Tick(gas int64) (int64, abi.Outcome) {
+	gas, stop := g.meter.tick(gas)
+	if stop == abi.OutcomeNone {
+		stop = g.ctl.Outcome()
+	}
+	return gas, stop
+}
+
+// Meter returns a copy of the meter, for its figures.
+func (g *Gate) Meter() Meter { return g.meter }

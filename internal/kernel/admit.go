@@ -1,0 +1,207 @@
+package kernel
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/forgepkg"
+	"github.com/forgeone/forgeone/internal/brain"
+	"github.com/forgeone/forgeone/internal/codec"
+	"github.com/forgeone/forgeone/internal/rewrite"
+	"github.com/forgeone/forgeone/internal/seal"
+	"github.com/forgeone/forgeone/internal/sys"
+	"github.com/forgeone/forgeone/internal/wasm"
+)
+
+// workload is what a run is of: an identity, and code that was admitted.
+type workload struct {
+	name      string // package name, or "bare:" and the module's short digest
+	bare      bool
+	publisher string
+	standing  abi.Standing // as the log knows it when the run starts
+	pkg       abi.Digest
+	module    abi.Digest
+	signers   []abi.Digest
+	assets    map[string][]byte
+	admission
+	code []byte // the rewritten module
+}
+
+// admission is what is known of a module once it was admitted and rewritten.
+type admission struct {
+	Rewritten abi.Digest `cbor:"1,keyasint"`
+	MemoryMin uint64     `cbor:"2,keyasint"` // pages
+	Floats    bool       `cbor:"3,keyasint,omitempty"`
+	Tag       []byte     `cbor:"4,keyasint,omitempty"` // HMAC of the rewritten module
+}
+
+const (
+	admissionDomain = "forgeone/admission/v1"
+	rewrittenDomain = "forgeone/rewritten/v1"
+)
+
+func startAdmission(_ context.Context, k *Kernel) error {
+	k.caps = k.config.Caps()
+	return nil
+}
+
+// find loads what target names: a package file, a module file, or an installed
+// package.
+func (k *Kernel) find(ctx context.Context, target string) (*workload, error) {
+	f, err := os.Open(target)
+	if err == nil {
+		defer f.Close()
+		var magic [len(forgepkg.Magic)]byte
+		n, _ := f.Read(magic[:]) // too short is neither
+		switch {
+		case n == len(magic) && string(magic[:]) == forgepkg.Magic:
+			// A run is of an installed workload: identity and version floor
+			// are the log's.
+			if _, err := k.Install(ctx, target); err != nil {
+				return nil, err
+			}
+			return k.openPackage(target)
+		case n >= 4 && bytes.HasPrefix(magic[:n], []byte("\x00asm")):
+			return k.openBare(target)
+		}
+		if _, ok := k.installed(target); !ok {
+			return nil, &abi.Error{Code: "F1-RUN-128", What: "neither a package nor a WebAssembly module", Where: target, Hint: "forgeone pack MODULE.wasm -o app.forgepkg --name app --version 1.0.0 --key KEY"}
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) && strings.ContainsRune(target, filepath.Separator) {
+		return nil, &abi.Error{Code: "F1-RUN-128", What: "can't be read", Where: target, Err: err}
+	}
+	p, ok := k.installed(target)
+	if !ok {
+		return nil, &abi.Error{Code: "F1-RUN-127", What: "no such file, and no package of that name is installed", Where: target, Hint: "forgeone list"}
+	}
+	return k.openPackage(k.packageFile(p.Package))
+}
+
+func (k *Kernel) installed(name string) (p brain.Package, ok bool) {
+	k.ledger.view(func(s *brain.State) { p, ok = s.Package(name) })
+	return p, ok
+}
+
+// openBare loads a module that no package vouches for.
+func (k *Kernel) openBare(path string) (*workload, error) {
+	if !k.config.BareModules() {
+		return nil, &abi.Error{
+			Code: "F1-RUN-129", What: "this node's configuration refuses modules without a package", Where: path,
+			Hint: "forgeone pack " + path + " -o app.forgepkg --name app --version 1.0.0 --key KEY",
+		}
+	}
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if st.Size() > int64(k.caps.ModuleBytes) {
+		return nil, &abi.Error{Code: "F1-MOD-103", What: "the module is larger than this node admits", Where: path}
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	d := forgepkg.ModuleDigest(b)
+	w := &workload{name: brain.BareName(d), bare: true, module: d}
+	return w, k.admit(w, b)
+}
+
+// openPackage verifies a package file and loads it.
+func (k *Kernel) openPackage(path string) (*workload, error) {
+	p, v, err := k.verify(path, true)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	w := workloadOf(v)
+	m, err := v.Module()
+	if err != nil {
+		return nil, err
+	}
+	if w.assets, err = v.Assets(); err != nil {
+		return nil, err
+	}
+	return w, k.admit(w, m)
+}
+
+// workloadOf is the identity that a verified package has.
+func workloadOf(v *forgepkg.Verified) *workload {
+	w := &workload{name: v.Manifest.Name, pkg: v.Digest, module: v.ModuleID, signers: v.Signers}
+	if len(v.Keys) > 0 {
+		w.publisher = v.Keys[0].Name
+	}
+	return w
+}
+
+// admit checks and rewrites a module, or finds that this was done before. The
+// rewritten module is kept by its digest, because replays use that one; what
+// is known of it is a cache entry under the node's MAC.
+func (k *Kernel) admit(w *workload, module []byte) error {
+	entry := filepath.Join(k.home.Cache(), w.module.Hex()+".adm")
+	if k.admitted(w, entry) {
+		return nil
+	}
+	code, info, err := rewrite.Rewrite(module, k.caps)
+	if err != nil {
+		return err
+	}
+	w.code = code
+	w.admission = admission{Rewritten: seal.Sum(rewrittenDomain, code), MemoryMin: info.MemoryMin, Floats: info.Floats}
+	tag := seal.Authenticate(k.keys.Cache, rewrittenDomain, code)
+	w.Tag = tag[:]
+	if err := sys.WriteFile(k.moduleFile(w.Rewritten), code, 0o600); err != nil {
+		return err
+	}
+	b, err := codec.Marshal(w.admission)
+	if err != nil {
+		return err
+	}
+	return sys.WriteFile(entry, append(b, k.admissionTag(w.module, b)...), 0o600)
+}
+
+func (k *Kernel) admissionTag(module abi.Digest, b []byte) []byte {
+	caps, err := codec.Marshal(k.caps)
+	if err != nil {
+		panic(err) // numbers only
+	}
+	t := seal.Authenticate(k.keys.Cache, admissionDomain, append(append(append([]byte{rewrite.Version}, module[:]...), caps...), b...))
+	return t[:]
+}
+
+// admitted loads an earlier admission of the module, made by this rewriter
+// under these caps. Whatever does not authenticate is as good as none.
+func (k *Kernel) admitted(w *workload, entry string) bool {
+	b, err := os.ReadFile(entry)
+	if err != nil || len(b) < 32 {
+		return false
+	}
+	body, tag := b[:len(b)-32], b[len(b)-32:]
+	var a admission
+	if !seal.Equal(tag, k.admissionTag(w.module, body)) || codec.Unmarshal(body, &a) != nil {
+		return false
+	}
+	code, err := os.ReadFile(k.moduleFile(a.Rewritten))
+	if err != nil {
+		return false
+	}
+	if t := seal.Authenticate(k.keys.Cache, rewrittenDomain, code); !seal.Equal(t[:], a.Tag) {
+		return false
+	}
+	w.admission, w.code = a, code
+	return true
+}
+
+func (k *Kernel) moduleFile(d abi.Digest) string {
+	return filepath.Join(k.home.Modules(), d.Hex()+".wasm")
+}
+
+// maxPages is the memory limit in pages.
+func maxPages(l abi.Limits) uint32 {
+	return uint32(min(l.Memory/wasm.PageSize, 65536))
+}

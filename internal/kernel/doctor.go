@@ -1,0 +1,107 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/evidence"
+	"github.com/forgeone/forgeone/internal/brain"
+)
+
+// Check is one finding of Doctor.
+type Check struct {
+	Name  string `json:"name"`
+	OK    bool   `json:"ok"`
+	Found string `json:"found"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// Doctor looks at a state folder and says what is wrong and how to mend it. It
+// changes nothing but what opening does: a torn tail of the log is moved aside,
+// dead runs are closed.
+func Doctor(ctx context.Context, home string) []Check {
+	var checks []Check
+	add := func(name string, err error, found string) bool {
+		c := Check{Name: name, OK: err == nil, Found: found}
+		if err != nil {
+			c.Found = err.Error()
+			var e *abi.Error
+			if errors.As(err, &e) {
+				c.Found, c.Hint = fmt.Sprintf("%s (%s)", e.Error(), e.Code), e.Hint
+			}
+		}
+		checks = append(checks, c)
+		return c.OK
+	}
+	h := Home(home)
+	for _, m := range []string{ModHome, ModKeys, ModConfig} {
+		k, err := Open(ctx, Options{Home: home, Modules: []string{m}})
+		if !add(m, err, "fine") {
+			return checks
+		}
+		k.Close(ctx)
+	}
+	add("permissions", private(h), "nobody else can read keys and recordings")
+	k, err := Open(ctx, Options{Home: home})
+	if !add("boot", err, "every module starts") {
+		return checks
+	}
+	defer k.Close(ctx)
+	r, err := evidence.Verify(ctx, h.Log(), []evidence.PublicKey{k.keys.Node.Public()}, evidence.VerifyOptions{})
+	add("log", err, fmt.Sprintf("%d records verify", r.Records))
+	add("packages", k.checkPackages(), "every installed package verifies")
+	add("recordings", k.checkRecordings(), "every run has its recording")
+	return checks
+}
+
+// private checks who may read what is secret.
+func private(h Home) error {
+	for _, d := range []string{string(h), h.Keys(), h.Recordings()} {
+		err := filepath.WalkDir(d, func(p string, e fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if e.IsDir() && p != d {
+				return fs.SkipDir
+			}
+			st, err := e.Info()
+			if err == nil && st.Mode().Perm()&0o077 != 0 {
+				err = &abi.Error{Code: "F1-CFG-054", What: "others may read this", Where: p, Hint: "chmod -R go= " + string(h)}
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *Kernel) checkPackages() error {
+	var ps []brain.Package
+	k.ledger.view(func(s *brain.State) { ps = s.Packages() })
+	for _, p := range ps {
+		pkg, _, err := k.verify(k.packageFile(p.Package), false)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.Name, err)
+		}
+		pkg.Close()
+	}
+	return nil
+}
+
+func (k *Kernel) checkRecordings() error {
+	var runs []brain.Run
+	k.ledger.view(func(s *brain.State) { runs = s.Runs() })
+	for _, r := range runs {
+		if _, err := os.Stat(k.home.Recording(r.ID)); err != nil {
+			return &abi.Error{Code: "F1-RPL-011", What: "the recording of run " + string(r.ID) + " is gone: it can't be replayed", Where: k.home.Recording(r.ID)}
+		}
+	}
+	return nil
+}

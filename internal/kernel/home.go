@@ -1,0 +1,65 @@
+// Package kernel boots, admits, runs and judges. It is the only appender to
+// the evidence log: lower rooms hand events up, and everything that changes
+// state is a record first.
+package kernel
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/config"
+)
+
+// Home is a state folder.
+type Home string
+
+// DefaultHome is the state folder that the environment names: $FORGEONE_HOME,
+// else under $XDG_STATE_HOME, else under ~/.local/state.
+func DefaultHome(getenv func(string) string) string {
+	if h := getenv("FORGEONE_HOME"); h != "" {
+		return h
+	}
+	if x := getenv("XDG_STATE_HOME"); filepath.IsAbs(x) {
+		return filepath.Join(x, "forgeone")
+	}
+	if h := getenv("HOME"); h != "" {
+		return filepath.Join(h, ".local", "state", "forgeone")
+	}
+	return filepath.Join(os.TempDir(), "forgeone-state") // nowhere better: no HOME
+}
+
+// Folders and files of a state folder. What is derived can be deleted at any time.
+func (h Home) path(s ...string) string { return filepath.Join(append([]string{string(h)}, s...)...) }
+
+// Config is the signed configuration.
+func (h Home) Config() string { return h.path(config.FileName) }
+
+// Keys holds private keys.
+func (h Home) Keys() string { return h.path("keys") }
+
+// Log is the evidence log: the truth.
+func (h Home) Log() string { return h.path("log") }
+
+// Recordings holds the recordings: truth.
+func (h Home) Recordings() string { return h.path("recordings") }
+
+// Packages holds installed packages, by digest.
+func (h Home) Packages() string { return h.path("packages") }
+
+// Policies holds policy texts, by digest.
+func (h Home) Policies() string { return h.path("policies") }
+
+// Modules holds rewritten modules, by digest: replays need them.
+func (h Home) Modules() string { return h.path("modules") }
+
+// Cache holds compiled code and admissions: derived, authenticated.
+func (h Home) Cache() string { return h.path("cache") }
+
+// Recording is the recording of a run.
+func (h Home) Recording(r abi.RunID) string { return filepath.Join(h.Recordings(), string(r)+".f1rec") }
+
+// folders are those that init makes.
+func (h Home) folders() []string {
+	return []string{string(h), h.Keys(), h.Recordings(), h.Packages(), h.Policies(), h.Modules(), h.Cache()}
+}

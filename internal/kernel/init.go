@@ -1,0 +1,144 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/evidence"
+	"github.com/forgeone/forgeone/internal/brain"
+	"github.com/forgeone/forgeone/internal/config"
+	"github.com/forgeone/forgeone/internal/keys"
+	"github.com/forgeone/forgeone/internal/policy"
+	"github.com/forgeone/forgeone/internal/seal"
+	"github.com/forgeone/forgeone/internal/sys"
+)
+
+// Names under which init puts the node's own keys into the keyring.
+const (
+	NodeKey      = "node"
+	DeveloperKey = "developer"
+)
+
+// isControl tells which records running guests must hear of at once.
+func isControl(k abi.Kind) bool {
+	switch k {
+	case abi.KindKeyRemove, abi.KindConfig, abi.KindPolicy, abi.KindPackageUninstall:
+		return true
+	}
+	return false
+}
+
+// Initialized tells what Init did.
+type Initialized struct {
+	Home    Home
+	Made    bool // false: it was there, and is whole
+	NodeKey seal.PublicKey
+	Origin  string
+}
+
+// Init makes a state folder: keys, signed configuration, log, base policy. It
+// may be repeated and interrupted: what is there stays, what is missing is
+// made. text is the configuration, nil for the default one. Two processes that
+// do this at once take turns.
+func Init(ctx context.Context, home string, text []byte) (*Initialized, error) {
+	h := Home(home)
+	for _, d := range h.folders() {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return nil, &abi.Error{Code: "F1-CFG-051", What: "the state folder can't be made", Where: d, Err: err, Hint: "forgeone init --home ANOTHER"}
+		}
+	}
+	lock, err := sys.Lock(h.path(".init"))
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Unlock()
+	logMade := exists(h.Log())
+	open := keys.Open // a log without its keys must not get new ones
+	if !logMade {
+		open = keys.Ensure
+	}
+	local, err := open(h.Keys())
+	if err != nil {
+		return nil, err
+	}
+	res := &Initialized{Home: h, NodeKey: local.Node.Public()}
+	cfg, changed, err := initConfig(h, text, local)
+	if err != nil {
+		return nil, err
+	}
+	if !logMade {
+		o := evidence.Options{Dir: h.Log(), Origin: cfg.Origin(), Key: local.Node, Control: isControl}
+		if err := evidence.Create(o); err != nil {
+			return nil, err
+		}
+	}
+	k, err := Open(ctx, Options{Home: home, Modules: []string{ModEvidence}})
+	if err != nil && !(changed && abi.CodeOf(err) == configNotInForce) {
+		return nil, err
+	}
+	if err != nil {
+		k, err = boot(ctx, unchecked(Graph()), Options{Home: home, Modules: []string{ModEvidence}})
+		if err != nil {
+			return nil, err
+		}
+	}
+	defer k.Close(ctx)
+	res.Origin = k.log.Origin()
+	res.Made, err = k.found(ctx, local, cfg)
+	return res, err
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// initConfig returns the configuration, writing it when there is none or text
+// is another.
+func initConfig(h Home, text []byte, local *keys.Local) (c *config.Config, changed bool, err error) {
+	c, err = config.Load(h.Config(), local.Node.Public())
+	switch {
+	case err == nil && (text == nil || config.Digest(text) == c.Digest()):
+		return c, false, nil
+	case err != nil && text == nil && !errors.Is(err, fs.ErrNotExist) && exists(h.Config()):
+		return nil, false, err
+	}
+	if text == nil {
+		text = config.Default()
+	}
+	c, err = config.Write(h.Config(), text, local.Node)
+	return c, true, err
+}
+
+// found records what a new state folder starts from, as far as the log lacks it.
+func (k *Kernel) found(ctx context.Context, local *keys.Local, cfg *config.Config) (made bool, err error) {
+	base := policy.Base()
+	digest, err := k.keepPolicy([]policy.Source{base})
+	if err != nil {
+		return false, err
+	}
+	_, err = k.log.Update(ctx, func() (records []abi.Record, err error) {
+		k.ledger.view(func(s *brain.State) {
+			for _, e := range []abi.KeyAdd{
+				{Name: NodeKey, Role: abi.RoleNode, Alg: seal.Ed25519, Public: local.Node.Public(), ID: local.Node.Public().ID(), Local: true},
+				{Name: DeveloperKey, Role: abi.RolePublisher, Alg: seal.Ed25519, Public: local.Developer.Public(), ID: local.Developer.Public().ID(), Local: true},
+			} {
+				if _, ok := s.Key(e.ID); !ok && s.Config().Version == 0 {
+					records = append(records, abi.Record{Body: &e})
+				}
+			}
+			if s.Config().Digest != cfg.Digest() {
+				records = append(records, abi.Record{Body: &abi.Config{Digest: cfg.Digest(), Version: s.Config().Version + 1}})
+			}
+			if s.Policy().Digest != digest {
+				records = append(records, abi.Record{Body: &abi.Policy{Epoch: s.Policy().Epoch + 1, Digest: digest}})
+			}
+		})
+		made = len(records) > 0
+		return records, nil
+	})
+	return made, err
+}

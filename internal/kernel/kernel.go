@@ -1,0 +1,164 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/evidence"
+	"github.com/forgeone/forgeone/internal/brain"
+	"github.com/forgeone/forgeone/internal/config"
+	"github.com/forgeone/forgeone/internal/keys"
+	"github.com/forgeone/forgeone/internal/policy"
+	"github.com/forgeone/forgeone/internal/rewrite"
+	"github.com/forgeone/forgeone/internal/wasm"
+)
+
+// Version is ForgeOne's version.
+const Version = "0.1.0"
+
+// Options say how to open a kernel.
+type Options struct {
+	Home    string           // the state folder
+	Modules []string         // modules wanted, with what they need; nil: all
+	Warn    func(msg string) // gets warnings for people; may be nil
+	Now     func() time.Time // nil: time.Now
+}
+
+// Kernel is a booted kernel. Its methods may be called from several goroutines.
+// Locks nest in this order: a transaction of the log, then the ledger's lock,
+// which is a leaf.
+type Kernel struct {
+	home   Home
+	warn   func(string)
+	now    func() time.Time
+	booted []string // names of modules, in the order they were started
+
+	keys   *keys.Local
+	config *config.Config
+	ledger *ledger
+	log    *evidence.Log
+	base   policy.Source
+	engine *wasm.Engine
+	cache  *wasm.Cache
+	caps   rewrite.Caps
+
+	modules moduleSet
+}
+
+// moduleSet keeps compiled modules by the digest of their rewritten form, for
+// the kernel's lifetime: compiling costs seconds.
+type moduleSet struct {
+	mu sync.Mutex
+	m  map[abi.Digest]*wasm.Module
+}
+
+// Open boots a kernel on an existing state folder.
+func Open(ctx context.Context, o Options) (*Kernel, error) {
+	return boot(ctx, Graph(), o)
+}
+
+// boot starts the wanted modules of graph in order. What was started is closed
+// again when one fails.
+func boot(ctx context.Context, graph []Module, o Options) (*Kernel, error) {
+	plan, err := Plan(graph, o.Modules)
+	if err != nil {
+		return nil, err
+	}
+	k := &Kernel{home: Home(o.Home), warn: o.Warn, now: o.Now}
+	if k.warn == nil {
+		k.warn = func(string) {}
+	}
+	if k.now == nil {
+		k.now = time.Now
+	}
+	for _, m := range plan {
+		if err := m.start(ctx, k); err != nil {
+			k.Close(ctx)
+			return nil, fmt.Errorf("%s: %w", m.Name, err)
+		}
+		k.booted = append(k.booted, m.Name)
+	}
+	return k, nil
+}
+
+// Booted returns the names of the modules that were started, in order.
+func (k *Kernel) Booted() []string { return k.booted }
+
+// Home returns the state folder.
+func (k *Kernel) Home() Home { return k.home }
+
+// Config returns the configuration in force. It is immutable.
+func (k *Kernel) Config() *config.Config { return k.config }
+
+// View calls f with the folded state, which f must not keep or change.
+func (k *Kernel) View(f func(*brain.State)) { k.ledger.view(f) }
+
+// Keys returns the node's own keys.
+func (k *Kernel) Keys() *keys.Local { return k.keys }
+
+// Close frees what was started, last first. No run may be under way.
+func (k *Kernel) Close(ctx context.Context) error {
+	var first error
+	keep := func(err error) {
+		if first == nil {
+			first = err
+		}
+	}
+	if k.engine != nil {
+		keep(k.engine.Close(ctx))
+	}
+	if k.log != nil {
+		keep(k.log.Close())
+	}
+	return first
+}
+
+func startHome(_ context.Context, k *Kernel) error {
+	st, err := os.Stat(string(k.home))
+	switch {
+	case os.IsNotExist(err):
+		return &abi.Error{Code: "F1-CFG-050", What: "there is no state folder yet", Where: string(k.home), Hint: "forgeone init"}
+	case err != nil:
+		return &abi.Error{Code: "F1-CFG-051", What: "the state folder can't be read", Where: string(k.home), Err: err, Hint: "forgeone doctor"}
+	case !st.IsDir():
+		return &abi.Error{Code: "F1-CFG-051", What: "the state folder is not a folder", Where: string(k.home), Hint: "forgeone init --home ANOTHER"}
+	case st.Mode().Perm()&0o022 != 0:
+		return &abi.Error{Code: "F1-CFG-052", What: "others may write to the state folder", Where: string(k.home), Hint: "chmod go-w " + string(k.home)}
+	}
+	return nil
+}
+
+func startKeys(_ context.Context, k *Kernel) (err error) {
+	k.keys, err = keys.Open(k.home.Keys())
+	return err
+}
+
+func startBrain(_ context.Context, k *Kernel) error {
+	k.ledger = newLedger()
+	return nil
+}
+
+func startEngine(ctx context.Context, k *Kernel) (err error) {
+	k.cache = wasm.NewCache(k.home.Cache(), k.keys.Cache)
+	k.modules.m = map[abi.Digest]*wasm.Module{}
+	k.engine, err = wasm.New(ctx, k.cache)
+	return err
+}
+
+// module returns the compiled form of a rewritten module, compiling it once.
+func (k *Kernel) module(ctx context.Context, code []byte, digest abi.Digest) (*wasm.Module, error) {
+	k.modules.mu.Lock()
+	defer k.modules.mu.Unlock()
+	if m := k.modules.m[digest]; m != nil {
+		return m, nil
+	}
+	m, err := k.engine.Compile(ctx, code, digest)
+	if err == nil {
+		k.modules.m[digest] = m
+	}
+	return m, err
+}

@@ -1,0 +1,256 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/forgepkg"
+	"github.com/forgeone/forgeone/internal/brain"
+	"github.com/forgeone/forgeone/internal/rewrite"
+)
+
+func startPackages(_ context.Context, k *Kernel) error {
+	return os.MkdirAll(k.home.Packages(), 0o700)
+}
+
+func (k *Kernel) packageFile(d abi.Digest) string {
+	return filepath.Join(k.home.Packages(), d.Hex()+".forgepkg")
+}
+
+// verify opens a package and checks it against the keyring and the highest
+// serial seen. The caller closes the package.
+func (k *Kernel) verify(path string, keep bool) (*forgepkg.Package, *forgepkg.Verified, error) {
+	p, err := forgepkg.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	o := forgepkg.VerifyOptions{Now: k.now(), Keep: keep, Runtime: Version}
+	var ring forgepkg.Keyring
+	k.ledger.view(func(s *brain.State) {
+		ring = keyring(s)
+		o.MinSerial = s.Serial(p.Manifest().Name)
+		if old, ok := s.Package(p.Manifest().Name); ok {
+			o.Installed = old.Package
+		}
+	})
+	v, err := p.Verify(ring, o)
+	if err == nil {
+		err = k.checkImports(v)
+	}
+	if err != nil {
+		p.Close()
+		return nil, nil, err
+	}
+	return p, v, nil
+}
+
+func keyring(s *brain.State) (ring forgepkg.Keyring) {
+	for _, e := range s.Keys() {
+		ring = append(ring, e.KeyAdd)
+	}
+	return ring
+}
+
+// checkImports compares what the manifest asks for with what the module imports.
+func (k *Kernel) checkImports(v *forgepkg.Verified) error {
+	m, err := v.Module()
+	if err != nil {
+		return err
+	}
+	info, err := rewrite.Inspect(m, k.caps)
+	if err != nil {
+		return err
+	}
+	return forgepkg.CheckImports(v.Manifest, ImportNames(info))
+}
+
+// ImportNames lists a module's imports as a manifest names them.
+func ImportNames(info *rewrite.Info) (names []string) {
+	for _, i := range info.Imports {
+		names = append(names, forgepkg.ImportName(i.Module, i.Name))
+	}
+	return names
+}
+
+// Verified tells what Verify found out about a package file.
+type Verified struct {
+	*forgepkg.Verified
+	Trust abi.Trust // of its workload, once installed
+}
+
+// Verify checks a package file as install would.
+func (k *Kernel) Verify(path string) (*Verified, error) {
+	p, v, err := k.verify(path, false)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	res := &Verified{Verified: v}
+	k.ledger.view(func(s *brain.State) { v.Standing, res.Trust, _ = s.Admit(v.Manifest.Name, v.Signers) })
+	return res, nil
+}
+
+// Install verifies a package, keeps it, compiles its module into the cache and
+// records it. Version floors are checked again inside the transaction: of two
+// installs at once, the higher serial stays.
+func (k *Kernel) Install(ctx context.Context, path string) (*Verified, error) {
+	p, v, err := k.verify(path, true)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	w := workloadOf(v)
+	m, err := v.Module()
+	if err != nil {
+		return nil, err
+	}
+	if err := k.admit(w, m); err != nil {
+		return nil, err
+	}
+	if _, err := k.module(ctx, w.code, w.Rewritten); err != nil {
+		return nil, err
+	}
+	if err := k.keepPackage(path, v.Digest); err != nil {
+		return nil, err
+	}
+	res := &Verified{Verified: v}
+	_, err = k.log.Update(ctx, func() (records []abi.Record, err error) {
+		k.ledger.view(func(s *brain.State) { records, err = res.install(s) })
+		return records, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return res, nil
+}
+
+// install returns the record that installs the package in state s, none if it
+// is installed: keys and serials may have changed since it was verified.
+func (v *Verified) install(s *brain.State) ([]abi.Record, error) {
+	m := v.Manifest
+	st, t, ok := s.Admit(m.Name, v.Signers)
+	if !ok {
+		return nil, &abi.Error{Code: "F1-PKG-050", What: "a key that signed the package was removed meanwhile", Where: m.Name, Hint: "forgeone key list"}
+	}
+	v.Standing, v.Trust = st, t
+	if old, ok := s.Package(m.Name); ok && old.Package == v.Digest {
+		return nil, nil
+	}
+	if last := s.Serial(m.Name); last > m.Serial {
+		return nil, &abi.Error{Code: "F1-PKG-051", What: fmt.Sprintf("serial %d was installed meanwhile, this package has %d", last, m.Serial), Where: m.Name, Hint: "forgeone list"}
+	}
+	return []abi.Record{{Body: &abi.PackageInstall{
+		Name: m.Name, Version: m.Version, Package: v.Digest, Module: v.ModuleID,
+		Signers: v.Signers, Standing: st, Trust: t, Serial: m.Serial,
+	}}}, nil
+}
+
+// keepPackage copies the package file under its digest, and verifies the copy:
+// the file may have changed while it was read.
+func (k *Kernel) keepPackage(path string, d abi.Digest) error {
+	dst := k.packageFile(d)
+	if _, err := os.Stat(dst); err == nil {
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := copyFile(dst, f); err != nil {
+		return err
+	}
+	p, v, err := k.verify(dst, false)
+	if err != nil {
+		return errors.Join(err, os.Remove(dst))
+	}
+	defer p.Close()
+	if v.Digest != d {
+		return errors.Join(&abi.Error{Code: "F1-PKG-052", What: "the package changed while it was installed", Where: path}, os.Remove(dst))
+	}
+	return nil
+}
+
+// copyFile copies what r reads into a new file dst, which appears whole and durable.
+func copyFile(dst string, r io.Reader) error {
+	tmp, err := os.CreateTemp(filepath.Dir(dst), ".copy-*") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	defer tmp.Close()
+	if _, err := io.Copy(tmp, r); err != nil {
+		return err
+	}
+	if err := tmp.Sync(); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), dst)
+}
+
+// Uninstall removes an installed package. Its file goes; what it did stays in
+// the log, and its serial remains the floor.
+func (k *Kernel) Uninstall(ctx context.Context, name string) error {
+	var gone abi.Digest
+	_, err := k.log.Update(ctx, func() ([]abi.Record, error) {
+		p, ok := k.installed(name)
+		if !ok {
+			return nil, &abi.Error{Code: "F1-RUN-127", What: "no package of that name is installed", Where: name, Hint: "forgeone list"}
+		}
+		gone = p.Package
+		return []abi.Record{{Body: &abi.PackageUninstall{Name: name}}}, nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(k.packageFile(gone)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// AddKey puts a public key into the keyring.
+func (k *Kernel) AddKey(ctx context.Context, e abi.KeyAdd) error {
+	_, err := k.log.Update(ctx, func() ([]abi.Record, error) {
+		var bad error
+		k.ledger.view(func(s *brain.State) {
+			for _, old := range s.Keys() {
+				if old.ID == e.ID && old.Role == e.Role {
+					bad = &abi.Error{Code: "F1-KEY-050", What: "this key is in the keyring already", Where: old.Name, Hint: "forgeone key list"}
+				} else if old.Name == e.Name {
+					bad = &abi.Error{Code: "F1-KEY-051", What: "another key has this name", Where: old.Name, Hint: "forgeone key remove " + old.Name}
+				}
+			}
+		})
+		if bad != nil {
+			return nil, bad
+		}
+		return []abi.Record{{Body: &e}}, nil
+	})
+	return err
+}
+
+// RemoveKey takes the key of that name, or with that id in hexadecimal, out of
+// the keyring.
+func (k *Kernel) RemoveKey(ctx context.Context, name string) error {
+	_, err := k.log.Update(ctx, func() ([]abi.Record, error) {
+		var rec *abi.KeyRemove
+		k.ledger.view(func(s *brain.State) {
+			for _, e := range s.Keys() {
+				if e.Name == name || e.ID.Hex() == name {
+					rec = &abi.KeyRemove{ID: e.ID}
+				}
+			}
+		})
+		if rec == nil {
+			return nil, &abi.Error{Code: "F1-KEY-052", What: "no key of that name is in the keyring", Where: name, Hint: "forgeone key list"}
+		}
+		return []abi.Record{{Body: rec}}, nil
+	})
+	return err
+}

@@ -1,0 +1,156 @@
+// Package keys keeps key files on disk: the node's key, the local developer's
+// key, the two symmetric keys of a state folder, and the signing keys that
+// people make with keygen. A private key lies in a file of its own with mode
+// 0600, appears there complete or not at all, is never overwritten, and is never
+// printed: errors name the file, not what is in it.
+package keys
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/seal"
+)
+
+// Names of the files in a folder of keys.
+const (
+	NodeFile      = "node.key"
+	DeveloperFile = "developer.key"
+	RecordingFile = "recording.key"
+	CacheFile     = "cache.key"
+)
+
+// Local is what a state folder's folder of keys holds.
+type Local struct {
+	Node      *seal.PrivateKey // signs the log and the configuration
+	Developer *seal.PrivateKey // signs packages on this machine
+	Recording seal.Key         // wraps the keys of recordings; outlives node keys
+	Cache     seal.Key         // authenticates caches
+}
+
+// Open reads the keys in dir. A missing one is F1-KEY-002: none is made, because
+// a new key beside an old log could only hide that the old one is lost.
+func Open(dir string) (*Local, error) {
+	l, err := read(dir)
+	var e *abi.Error
+	if errors.As(err, &e) && e.Code == abi.CodeKeyMissing && e.Where != dir {
+		e.Hint = "forgeone doctor" // keygen can't bring these back
+	}
+	return l, err
+}
+
+func read(dir string) (*Local, error) {
+	if err := checkFolder(dir); err != nil {
+		return nil, err
+	}
+	var l Local
+	var err error
+	if l.Node, err = Load(filepath.Join(dir, NodeFile)); err != nil {
+		return nil, err
+	}
+	if l.Developer, err = Load(filepath.Join(dir, DeveloperFile)); err != nil {
+		return nil, err
+	}
+	if l.Recording, err = loadSecret(filepath.Join(dir, RecordingFile)); err != nil {
+		return nil, err
+	}
+	if l.Cache, err = loadSecret(filepath.Join(dir, CacheFile)); err != nil {
+		return nil, err
+	}
+	return &l, nil
+}
+
+// Ensure makes dir (0700) and those of its keys that are missing, and opens it.
+// It may be called again, and by several processes at once: all get the same
+// keys. It is for making a state folder; whoever has a log calls Open.
+func Ensure(dir string) (*Local, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, wrote(dir, err)
+	}
+	if err := checkFolder(dir); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{NodeFile, DeveloperFile, RecordingFile, CacheFile} {
+		path := filepath.Join(dir, name)
+		if _, err := os.Lstat(path); err == nil {
+			continue
+		}
+		content, err := fresh(name)
+		if err != nil {
+			return nil, err
+		}
+		if err := create(path, content); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, wrote(path, err)
+		}
+	}
+	return Open(dir)
+}
+
+// fresh returns the content of a new key file of that name.
+func fresh(name string) ([]byte, error) {
+	if name == RecordingFile || name == CacheFile {
+		return marshalSecret(seal.NewKey(), purpose(name)), nil
+	}
+	k, err := seal.GenerateKey()
+	if err != nil {
+		return nil, wrote(name, err)
+	}
+	return seal.MarshalPrivate(k), nil
+}
+
+// Generate makes a new signing key in the file path, which must not exist, and
+// returns its public half.
+func Generate(path string) (seal.PublicKey, error) {
+	k, err := seal.GenerateKey()
+	if err != nil {
+		return nil, wrote(path, err)
+	}
+	switch err := create(path, seal.MarshalPrivate(k)); {
+	case errors.Is(err, fs.ErrExist):
+		return nil, &abi.Error{Code: abi.CodeKeyExists, What: "the file exists, and a key is never overwritten", Where: path, Hint: "forgeone keygen -o " + shell(path+".new")}
+	case err != nil:
+		return nil, wrote(path, err)
+	}
+	return k.Public(), nil
+}
+
+// Load reads a private signing key. It refuses a file that group or others may
+// read or write.
+func Load(path string) (*seal.PrivateKey, error) {
+	b, err := readPrivate(path)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(b)
+	k, err := seal.ParsePrivate(b)
+	if err != nil {
+		return nil, &abi.Error{Code: abi.CodeKeyFormat, What: "not a private signing key", Where: path, Err: err}
+	}
+	return k, nil
+}
+
+// LoadPublic reads a public key: a file with the one line that keygen printed.
+func LoadPublic(path string) (seal.PublicKey, error) {
+	f, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // only read from
+	b, err := readAll(f, path)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(b)
+	if strings.Contains(string(b), "PRIVATE KEY") || strings.Contains(string(b), secretType) {
+		return nil, &abi.Error{Code: abi.CodeKeyPrivate, What: "this file holds a private key; the public one is wanted", Where: path}
+	}
+	p, err := seal.ParsePublic(string(b))
+	if err != nil {
+		return nil, &abi.Error{Code: abi.CodeKeyFormat, What: "not a public key", Where: path, Err: err}
+	}
+	return p, nil
+}

@@ -1,0 +1,201 @@
+package policy
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/cedar-policy/cedar-go/types"
+
+	"github.com/forgeone/forgeone/abi"
+)
+
+// Program decides the calls of one run's workload, by one policy epoch and one
+// trust vector. It is immutable but for the decisions it remembers, which a lock
+// guards, and safe for concurrent use.
+//
+// Nothing a decision depends on but what stands in its key changes during a
+// program's life: policy, identity, grants, epoch and trust are the program's,
+// context.approved is always false, and rules see neither arguments nor time. A
+// feature that adds to what rules see adds to the key.
+type Program struct {
+	set     *ruleset
+	trust   abi.Trust
+	context [2]types.Record // without and with a grant
+
+	mu     sync.Mutex
+	made   map[cacheKey]*abi.Decision
+	shared map[shape]*abi.Decision
+	bytes  int // of the names in made
+}
+
+// Bounds of what a program remembers. When one is reached it forgets everything.
+const (
+	maxMade  = 8192
+	maxNames = 4 << 20
+)
+
+// cacheKey is what a decision depends on, packed: two numbers and two strings
+// hash faster than a field for each.
+type cacheKey struct {
+	what  uint64 // action, kind, refusal, errno with a refusal, Dir with Name2
+	grant int
+	name  string
+	name2 string
+}
+
+func keyOf(a abi.Action, o *abi.Object) cacheKey {
+	switch {
+	case o.Refused != abi.RefuseNone:
+		return cacheKey{what: 1<<40 | uint64(o.Refused)<<16 | uint64(o.Errno)}
+	case o.Kind == abi.ObjNone:
+		return cacheKey{what: 1<<41 | uint64(min(o.Errno, 1))} // whether there is one
+	}
+	k := cacheKey{what: uint64(a) | uint64(o.Kind)<<16, grant: o.Grant, name: o.Name, name2: o.Name2}
+	if o.Dir && o.Name2 != "" {
+		k.what |= 1 << 24
+	}
+	return k
+}
+
+// memoKey is what a descriptor's memo holds for. The name is in it so that a
+// memo never outlives a rename of what the descriptor stands for.
+type memoKey struct {
+	by    *Program
+	kind  abi.ObjectKind
+	grant int
+	name  string
+}
+
+func newProgram(s *ruleset, t abi.Trust) *Program {
+	return &Program{
+		set: s, trust: t, context: [2]types.Record{contextOf(t, false), contextOf(t, true)},
+		made: map[cacheKey]*abi.Decision{}, shared: map[shape]*abi.Decision{},
+	}
+}
+
+// With returns the same program for another trust vector. It costs a
+// microsecond: rules are shared, remembered decisions are not.
+func (p *Program) With(t abi.Trust) *Program {
+	if t == p.trust {
+		return p
+	}
+	return newProgram(p.set, t)
+}
+
+// Trust returns the vector that the program decides by.
+func (p *Program) Trust() abi.Trust { return p.trust }
+
+// Epoch returns the policy's epoch.
+func (p *Program) Epoch() uint64 { return p.set.epoch }
+
+// Decide answers what may be done: c, on the object o that it was resolved to.
+// It is never nil, is immutable and may be kept. It depends on c's action and on
+// o's Kind, Name, Name2, Dir, Grant, Refused and, for a refusal, Errno. It fills
+// o.Memo, which serves calls on the descriptor itself, not those on a path from it.
+func (p *Program) Decide(c *abi.Call, o *abi.Object) *abi.Decision {
+	if o.Memo != nil && o.Refused == abi.RefuseNone && c.Row.Paths() == 0 {
+		if k, ok := o.Memo.By.(*memoKey); ok && k.by == p && k.kind == o.Kind && k.grant == o.Grant && k.name == o.Name {
+			if d := o.Memo.Slots[abi.Action(c.Row.Num).Slot()]; d != nil {
+				return d
+			}
+		}
+	}
+	a := c.Action()
+	d := p.decide(a, o)
+	if s := a.Slot(); o.Memo != nil && o.Refused == abi.RefuseNone && o.Kind != abi.ObjNone && c.Row.Paths() == 0 && s != 0 {
+		if k, ok := o.Memo.By.(*memoKey); !ok || k.by != p || k.kind != o.Kind || k.grant != o.Grant || k.name != o.Name {
+			*o.Memo = abi.Memo{By: &memoKey{p, o.Kind, o.Grant, o.Name}}
+		}
+		o.Memo.Slots[s] = d
+	}
+	return d
+}
+
+func (p *Program) decide(a abi.Action, o *abi.Object) *abi.Decision {
+	k := keyOf(a, o)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if d := p.made[k]; d != nil {
+		return d
+	}
+	if len(p.made) >= maxMade || p.bytes+len(k.name)+len(k.name2) > maxNames {
+		clear(p.made)
+		clear(p.shared)
+		p.bytes = 0
+	}
+	d := p.share(p.judge(a, o))
+	k.name, k.name2 = strings.Clone(k.name), strings.Clone(k.name2)
+	p.bytes += len(k.name) + len(k.name2)
+	p.made[k] = d
+	return d
+}
+
+// judge decides without remembering.
+func (p *Program) judge(a abi.Action, o *abi.Object) (answer, abi.Errno, string) {
+	switch {
+	case o.Refused != abi.RefuseNone:
+		reason, errno := abi.Refuse(o)
+		return answer{reason: reason}, errno, ""
+	case o.Kind == abi.ObjNone && o.Errno != abi.ESUCCESS:
+		return answer{verdict: abi.Allow, reason: abi.ReasonNoEffect}, abi.ESUCCESS, ""
+	case o.Kind == abi.ObjNone:
+		// Nothing to decide on and nothing in the way: that should not be.
+		return answer{reason: abi.ReasonError}, abi.EACCES, ""
+	}
+	r, why := p.onNames(a, o)
+	if r.verdict == abi.Allow {
+		return r, abi.ESUCCESS, ""
+	}
+	return r, abi.EACCES, why
+}
+
+// onNames decides a on all names of o.
+func (p *Program) onNames(a abi.Action, o *abi.Object) (answer, string) {
+	from := subject{o.Kind, o.Name, o.Grant}
+	r := p.ask(a, from)
+	if r.verdict != abi.Allow || o.Name2 == "" {
+		return r, ""
+	}
+	to := p.set.destination(o)
+	if second := p.ask(a, to); second.verdict != abi.Allow {
+		return second, ""
+	}
+	if refused, why := p.widens(from, to, o.Dir); why != "" {
+		return refused, why
+	}
+	return r, ""
+}
+
+// shape is what tells decisions of one program apart.
+type shape struct {
+	reason abi.Reason
+	errno  abi.Errno
+	rules  string
+	advice string
+}
+
+// share returns the decision for an answer, the same one for the same answer, so
+// that whoever keeps decisions keeps few.
+func (p *Program) share(r answer, errno abi.Errno, advice string) *abi.Decision {
+	var key strings.Builder
+	for _, x := range r.rules {
+		key.WriteString(string(x.key))
+		key.WriteByte(' ')
+	}
+	sh := shape{r.reason, errno, key.String(), advice}
+	if d := p.shared[sh]; d != nil {
+		return d
+	}
+	d := &abi.Decision{Verdict: r.verdict, Reason: r.reason, Errno: errno, Advice: advice, Epoch: p.set.epoch, Trust: p.trust}
+	for _, x := range r.rules {
+		d.Rules = append(d.Rules, x.Rule)
+		if r.reason == abi.ReasonForbid {
+			d.Severity = max(d.Severity, x.severity)
+			if d.Advice == "" {
+				d.Advice = x.advice
+			}
+		}
+	}
+	p.shared[sh] = d
+	return d
+}

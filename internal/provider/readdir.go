@@ -1,0 +1,80 @@
+package provider
+
+import (
+	"encoding/binary"
+	"unicode/utf8"
+
+	"github.com/forgeone/forgeone/abi"
+)
+
+// dirent is one entry of a listing. Its cookie is its index plus one.
+type dirent struct {
+	name string
+	ino  uint64
+	typ  abi.Filetype
+}
+
+// readdir lists the folder. A listing is taken at cookie 0 and kept with the
+// descriptor, so that cookies mean the same while the folder changes. The last
+// entry is cut where the buffer ends: a full buffer says that there is more.
+func (d *descriptor) readdir(c *abi.Call) abi.Errno {
+	cookie := c.Args[2]
+	if cookie == 0 || d.list == nil {
+		list, e := d.folder.list()
+		if e != 0 {
+			return e
+		}
+		d.list = list
+	}
+	out := c.Out
+	var head [abi.DirentSize]byte
+	for i := cookie; i < uint64(len(d.list)) && len(out) > 0; i++ {
+		ent := d.list[i]
+		binary.LittleEndian.PutUint64(head[0:], i+1)
+		binary.LittleEndian.PutUint64(head[8:], ent.ino)
+		binary.LittleEndian.PutUint32(head[16:], uint32(len(ent.name)))
+		head[20] = byte(ent.typ)
+		out = out[copy(out, head[:]):]
+		out = out[copy(out, ent.name):]
+	}
+	return moved(c, len(c.Out)-len(out), 0)
+}
+
+// list lists f: ".", "..", the mount points in it, and what its tree holds and
+// they do not shadow. A name that is not UTF-8 can't be asked for and is left out.
+func (f *folder) list() ([]dirent, abi.Errno) {
+	self, e := f.stat()
+	if e != 0 {
+		return nil, e
+	}
+	list := []dirent{
+		{name: ".", ino: self.Ino, typ: abi.FiletypeDirectory},
+		// libc looks an unknown (zero) number up by name, but not that of "..",
+		// which no guest may know beyond its root.
+		{name: "..", typ: abi.FiletypeDirectory},
+	}
+	if f.node != nil {
+		for _, name := range f.node.order {
+			child := f.enter(f.node.children[name])
+			st, e := child.stat()
+			child.drop()
+			if e != 0 {
+				return nil, e
+			}
+			list = append(list, dirent{name: name, ino: st.Ino, typ: abi.FiletypeDirectory})
+		}
+	}
+	if f.dir == nil {
+		return list, 0
+	}
+	entries, e := f.dir.List()
+	if e != 0 {
+		return nil, e
+	}
+	for _, ent := range entries {
+		if f.child(ent.Name) == nil && utf8.ValidString(ent.Name) {
+			list = append(list, dirent{name: ent.Name, ino: ent.Ino, typ: ent.Type})
+		}
+	}
+	return list, 0
+}

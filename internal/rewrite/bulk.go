@@ -1,0 +1,124 @@
+package rewrite
+
+// beforeBulk makes ready to write before the instruction that began at start,
+// which itself is copied after that.
+func (w *rewriter) beforeBulk(start int) {
+	f := &w.function
+	f.flush(start)
+	f.bulk = true
+	f.calls++ // the charge's
+}
+
+// misc reads an instruction behind opMisc. Bulk operations are charged by the
+// length on top of the stack before they run.
+func (w *rewriter) misc(start int) {
+	f, r := &w.function, w.r
+	at := r.at
+	op := r.u32()
+	after := r.at
+	switch {
+	case op < miscMemoryInit: // saturating conversions
+		f.values += 8
+	case op == miscMemoryInit:
+		w.dataIndex()
+		w.reserved(1)
+		w.bulk(start, memoryShift)
+	case op == miscDataDrop:
+		w.dataIndex()
+	case op == miscMemoryCopy:
+		w.reserved(2)
+		w.bulk(start, memoryShift)
+	case op == miscMemoryFill:
+		w.reserved(1)
+		w.bulk(start, memoryShift)
+	case op == miscTableInit:
+		r.index("element segment", w.elements)
+		r.index("table", len(w.tables))
+		w.bulk(start, tableShift)
+	case op == miscElemDrop:
+		r.index("element segment", w.elements)
+	case op == miscTableCopy:
+		r.index("table", len(w.tables))
+		r.index("table", len(w.tables))
+		w.bulk(start, tableShift)
+	case op == miscTableGrow:
+		r.index("table", len(w.tables))
+		f.values += 8
+		w.beforeBulk(start)
+		f.body = w.chargeGrow(f.body, uint32(w.caps.Table), 1)
+	case op == miscTableSize:
+		r.index("table", len(w.tables))
+		f.values += 8
+	case op == miscTableFill:
+		r.index("table", len(w.tables))
+		w.bulk(start, tableShift)
+	default:
+		r.at = at
+		r.malformed("no instruction has opcode %#02x %d", opMisc, op)
+	}
+	if after-at > 1 && r.err == nil {
+		// The number may be spelled longer than it need be; write it short.
+		f.flush(start)
+		f.body = append(f.body, opMisc, byte(op))
+		f.copied = after
+	}
+}
+
+// bulk charges for the bulk operation that began at start.
+func (w *rewriter) bulk(start int, shift int64) {
+	w.beforeBulk(start)
+	w.body = w.chargeBulk(w.body, shift)
+}
+
+// dataIndex reads the index of a data segment, which needs the data count section.
+func (w *rewriter) dataIndex() {
+	if !w.hasDataCount {
+		w.r.malformed("an instruction names a data segment, but there is no data count section")
+		return
+	}
+	w.r.index("data segment", w.dataCount)
+}
+
+// vector reads an instruction behind opVector.
+//
+// The number that follows is LEB128, but the compiler reads one byte, takes it
+// for the opcode and goes on with the next. That agrees for 0x00 to 0x7f, and for
+// 0x80 to 0xff, whose second byte 0x01 it takes for a nop. It would not agree for a
+// longer spelling: the compiler would run as code what passes for immediates
+// here. So only the shortest is admitted.
+func (w *rewriter) vector(start int) {
+	f, r := &w.function, w.r
+	op := r.byte()
+	if op >= 0x80 {
+		if c := r.byte(); r.err == nil && c != 1 {
+			r.at = start
+			if c == 2 {
+				r.unsupported("relaxed SIMD")
+			} else {
+				r.malformed("opcode %#02x is followed by an overlong or unknown number", opVector)
+			}
+			return
+		}
+	}
+	w.info.SIMD = true
+	info := w.vecs[op]
+	f.values += uint64(info.value)
+	if info.nan {
+		w.info.Floats = true
+	}
+	switch info.imm {
+	case immNone:
+	case immVecMem:
+		w.memArg()
+	case immVecMemLane:
+		w.memArg()
+		r.skip(1)
+	case immVecLane:
+		r.skip(1)
+	case immVecBytes:
+		r.skip(16)
+	default:
+		r.at = start
+		r.malformed("no instruction has opcode %#02x %d", opVector, op)
+	}
+}

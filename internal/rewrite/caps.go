@@ -1,0 +1,84 @@
+package rewrite
+
+// Version is the version of the rewriting. It changes whenever a module could
+// come out differently: ticks would fall elsewhere, and recordings name it.
+const Version = 1
+
+// Names that the rewriting reserves.
+const (
+	// ReservedModule is the import module of the injected functions.
+	ReservedModule = "forgeone"
+	// TickName is the function that a guest calls when its gas is used up.
+	TickName = "tick"
+	// DepthName is the function that a guest calls when calls nest too deep.
+	DepthName = "depth"
+	// ReservedPrefix begins the name of every injected export.
+	ReservedPrefix = "forgeone:"
+	// GasExport is the gas counter, a mutable i64.
+	GasExport = ReservedPrefix + "gas"
+	// DepthExport is the depth counter, a mutable i32.
+	DepthExport = ReservedPrefix + "depth"
+)
+
+// Caps bound a module before anything is compiled. A zero field admits nothing
+// of its kind.
+type Caps struct {
+	// ModuleBytes bounds the whole module.
+	ModuleBytes int
+	// Functions bounds the functions, imported ones included.
+	Functions int
+	// LocalsPerFunction and LocalsTotal bound the locals that functions declare.
+	LocalsPerFunction, LocalsTotal int
+	// Nesting bounds blocks within blocks.
+	Nesting int
+	// BrTable bounds the labels of one br_table.
+	BrTable int
+	// Table bounds the sum of all tables' elements, at the start and grown, and
+	// the sum of all element segments'.
+	Table int
+	// Globals bounds the globals.
+	Globals int
+	// DataSegments bounds the data segments, and the element segments.
+	DataSegments int
+	// Depth bounds nested calls, in units of frameUnit bytes of estimated stack;
+	// a plain function weighs one.
+	Depth uint32
+
+	// Types, Imports, Exports and Tables bound the entries of their sections,
+	// Values the parameters and the results of one type.
+	Types, Values, Imports, Exports, Tables int
+	// BodyBytes bounds the code of one function.
+	BodyBytes int
+	// Reloads bounds calls times mutable globals: after each call, injected ones
+	// included, the compiler plans to load every mutable global anew.
+	Reloads int
+	// Phis bounds, summed over functions, locals times the places where control
+	// flow meets: what the compiler may have to merge.
+	Phis int
+}
+
+// DefaultCaps returns the caps in force unless signed configuration says
+// otherwise. The real programs of the test suite need at most a quarter of most
+// of them; JavaScript engines bound types, bodies and signatures alike.
+func DefaultCaps() Caps {
+	return Caps{
+		ModuleBytes:       64 << 20,
+		Functions:         200_000,
+		LocalsPerFunction: 10_000,
+		LocalsTotal:       2_000_000,
+		Nesting:           1_000,
+		BrTable:           50_000,
+		Table:             1_000_000,
+		Globals:           10_000,
+		DataSegments:      200_000,
+		Depth:             defaultDepth,
+		Types:             100_000,
+		Values:            1_000,
+		Imports:           1_000,
+		Exports:           100_000,
+		Tables:            100,
+		BodyBytes:         7_654_321,
+		Reloads:           100_000_000,
+		Phis:              100_000_000,
+	}
+}

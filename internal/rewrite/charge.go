@@ -1,0 +1,158 @@
+package rewrite
+
+// Costs and rates. One unit of gas stands for one instruction.
+const (
+	// callCost is what a call costs besides its operands. It pays for the call
+	// itself and for a small leaf, which charges nothing of its own.
+	callCost = 8
+	// leafFree is the cost up to which a function without calls, loops and bulk
+	// operations charges nothing: it cannot repeat anything, so its work is at
+	// most this much for each call, and each call is charged for.
+	leafFree = 32
+	// A bulk operation costs a unit for 16 bytes: about the time of an
+	// instruction.
+	memoryShift = 4
+	tableShift  = 1
+	pageCost    = 1 << 16 >> memoryShift
+)
+
+// tick appends: charge cost, and call tick if that made the counter negative.
+// The compiler keeps the counter's new value at hand between the set and the
+// get, so this is one load, one subtraction, one store and one branch.
+func (w *rewriter) tick(b []byte, cost int64) []byte {
+	b = w.globalGet(b, w.gas)
+	b = append(b, opI64Const)
+	b = appendSigned(b, cost)
+	return w.settle(b)
+}
+
+// round appends what begins every round of a loop: add the loop's cost to a
+// local, and once that has passed a limit, charge it and start anew. Cost and
+// limit are not known yet: costAt and limitAt are the offsets at which putPadded
+// is to write them.
+//
+// A global would cost a load and a store in each round, and the wait of one for
+// the other; the local stays in a register. What it holds when the function
+// returns is charged then.
+func (w *rewriter) round(b []byte) (_ []byte, costAt, limitAt int) {
+	if true {
+		b = w.globalGet(b, w.gas)
+		b = append(b, opI64Const)
+		costAt = len(b)
+		b = append(b, make([]byte, paddedBytes)...)
+		return w.settle(b), costAt, 0
+	}
+	counter := uint32(w.nlocals)
+	b = appendU32(append(b, opLocalGet), counter)
+	b = append(b, opI32Const)
+	costAt = len(b)
+	b = append(b, make([]byte, paddedBytes)...)
+	b = appendU32(append(b, opI32Add, opLocalSet), counter)
+	b = append(b, opBlock, typeEmpty)
+	b = appendU32(append(b, opLocalGet), counter)
+	b = append(b, opI32Const)
+	limitAt = len(b)
+	b = append(b, make([]byte, paddedBytes)...)
+	b = append(b, opI32LeU, opBrIf, 0)
+	b = w.globalGet(b, w.gas)
+	b = appendU32(append(b, opLocalGet), counter)
+	b = append(b, opI32Const, 0, opLocalSet)
+	b = appendU32(b, counter)
+	b = w.settle(append(b, opI64ExtendU))
+	return append(b, opEnd), costAt, limitAt
+}
+
+// roundLimit is what the local of a function may hold uncharged, if cost is that
+// of its costliest loop. The limit is low because every frame on the stack may
+// hold as much, and a multiple of the cost because charging in each round would
+// be slow; functions with costly loops weigh more, so fewer of their frames fit
+// the stack.
+func roundLimit(cost int64) int64 {
+	const rounds, least, most = 8, 1 << 12, 1 << 16
+	return min(max(rounds*cost, least), most)
+}
+
+// chargeRounds appends: charge cost and what the local holds.
+func (w *rewriter) chargeRounds(b []byte, cost int64) []byte {
+	b = w.globalGet(b, w.gas)
+	b = appendU32(append(b, opLocalGet), uint32(w.nlocals))
+	b = append(b, opI64ExtendU, opI64Const)
+	b = appendSigned(b, cost)
+	return w.settle(append(b, opI64Add))
+}
+
+// settle appends: take the i64 on top from the i64 below it, which becomes the
+// counter, and call tick if it is negative.
+func (w *rewriter) settle(b []byte) []byte {
+	b = append(b, opI64Sub)
+	b = w.globalSet(b, w.gas)
+	b = append(b, opBlock, typeEmpty)
+	b = w.globalGet(b, w.gas)
+	b = append(b, opI64Const, 0, opI64GeS, opBrIf, 0, opCall)
+	b = appendU32(b, w.tickFunc)
+	return append(b, opEnd)
+}
+
+// chargeBulk appends: charge the i32 on top of the stack, which stays there, at
+// a unit for 1<<shift of what it counts.
+func (w *rewriter) chargeBulk(b []byte, shift int64) []byte {
+	scratch := uint32(w.nlocals) + 1
+	b = append(b, opLocalTee)
+	b = appendU32(b, scratch)
+	b = w.globalGet(b, w.gas)
+	b = append(b, opLocalGet)
+	b = appendU32(b, scratch)
+	b = append(b, opI64ExtendU, opI64Const)
+	b = appendSigned(b, shift)
+	b = append(b, opI64ShrU)
+	return w.settle(b)
+}
+
+// chargeGrow appends: charge cost for each of the i32 on top of the stack, which
+// stays there. More than limit cannot be granted, so no more is charged: asking
+// for too much and being refused is cheap.
+func (w *rewriter) chargeGrow(b []byte, limit uint32, cost int64) []byte {
+	scratch := uint32(w.nlocals) + 1
+	both := func(b []byte) []byte {
+		b = append(b, opLocalGet)
+		b = appendU32(b, scratch)
+		b = append(b, opI32Const)
+		return appendSigned(b, int64(int32(limit)))
+	}
+	b = append(b, opLocalTee)
+	b = appendU32(b, scratch)
+	b = w.globalGet(b, w.gas)
+	b = append(both(both(b)), opI32LtU, opSelect, opI64ExtendU, opI64Const)
+	b = appendSigned(b, cost)
+	b = append(b, opI64Mul)
+	return w.settle(b)
+}
+
+// enter appends: add weight to the depth counter, and call depth if that is too
+// deep.
+func (w *rewriter) enter(b []byte, weight int64) []byte {
+	b = w.globalGet(b, w.depth)
+	b = append(b, opI32Const)
+	b = appendSigned(b, weight)
+	b = append(b, opI32Add)
+	b = w.globalSet(b, w.depth)
+	b = append(b, opBlock, typeEmpty)
+	b = w.globalGet(b, w.depth)
+	b = append(b, opI32Const)
+	b = appendSigned(b, int64(w.maxDepth))
+	b = append(b, opI32LeU, opBrIf, 0, opCall)
+	b = appendU32(b, w.depthFunc)
+	return append(b, opEnd)
+}
+
+// leave appends: take weight off the depth counter.
+func (w *rewriter) leave(b []byte, weight int64) []byte {
+	b = w.globalGet(b, w.depth)
+	b = append(b, opI32Const)
+	b = appendSigned(b, weight)
+	b = append(b, opI32Sub)
+	return w.globalSet(b, w.depth)
+}
+
+func (w *rewriter) globalGet(b []byte, g uint32) []byte { return appendU32(append(b, opGlobalGet), g) }
+func (w *rewriter) globalSet(b []byte, g uint32) []byte { return appendU32(append(b, opGlobalSet), g) }

@@ -1,0 +1,35 @@
+// Package rewrite admits a WebAssembly module and rewrites it so that a host
+// can meter it, stop it and read all of its state.
+//
+// Admission reads the binary format (core specification 2.0, chapter 5) once,
+// in time and memory linear in the module's size, and refuses what is
+// malformed, what imports anything but functions of the syscall table with
+// their exact types, what names something reserved, and what would cost the
+// compiler more than its size suggests. Types of operands are left to the
+// compiler, which validates both modules; every index of the original is
+// checked here, because after the rewrite an index that was out of range could
+// name something injected.
+//
+// The rewritten module differs from the original in this:
+//
+//   - It imports "forgeone" "tick" and "forgeone" "depth", both func() -> (),
+//     after its own imports.
+//   - It ends its globals with a gas counter (i64) and a depth counter (i32)
+//     and exports them as "forgeone:gas" and "forgeone:depth"; each mutable
+//     global of its own, with index I, is exported as "forgeone:gI".
+//   - Functions and loops charge the gas counter with a cost known statically,
+//     bulk operations with their length, before the work is done; where the
+//     counter has become negative the guest calls tick. The counter starts at
+//     0, so the first charge does.
+//   - Functions that call add their weight to the depth counter and take it
+//     off when they return; past Caps.Depth the guest calls depth.
+//   - Tables have a maximum, so that table.grow cannot pass Caps.Table.
+//   - Custom sections are dropped, but for the names of functions.
+//
+// The host's tick either unwinds the guest or sets the gas counter to a
+// positive slice; the counter it finds is negative by what the guest has
+// overdrawn. The host's depth unwinds the guest. After an unwinding the depth
+// counter is stale: a host that enters the instance again sets it to 0 first.
+//
+// The same module and caps give the same bytes, on every machine.
+package rewrite

@@ -1,0 +1,231 @@
+package rewrite
+
+// rewriter rewrites the functions of a module that was scanned.
+type rewriter struct {
+	*module
+	ops, vecs *[256]opInfo
+
+	gas, depth          uint32 // injected globals
+	tickFunc, depthFunc uint32 // injected functions
+	maxDepth            uint32
+
+	code       []byte // the code section's entries so far
+	keep       bool   // whether they are wanted
+	extraTypes []byte
+	extras     int
+	blockTypes map[string]uint32 // by results, of types without parameters
+
+	locals, reloads, phis int
+	mutable               int
+
+	function
+}
+
+// function is the state of the function that is being rewritten. Its slices
+// are used again for the next one.
+type function struct {
+	r       *reader
+	typ     funcType
+	nlocals int // parameters and declared locals
+	body    []byte
+	copied  int // the source up to here is in body
+	frames  []frame
+	regions []region
+	cur     int // the region of the current instruction
+	values  uint64
+	calls   int  // calls of any kind
+	inner   bool // calls something that may call in turn
+	bulk    bool // has bulk operations
+	joins   int  // places where control flow may meet
+}
+
+// frame is an open block.
+type frame struct {
+	kind   byte // opBlock, opLoop, opIf, opElse; 0 for the function
+	region int
+}
+
+// region is code that is charged for at one place: the function's code outside
+// loops, or a loop's outside the loops within it.
+type region struct {
+	cost int64
+	// Of a loop: where in body its cost and its function's limit are to be written.
+	costAt, limitAt int
+}
+
+// functions reads and rewrites every function.
+func (w *rewriter) functions() *reader {
+	sec := w.sections[secCode]
+	if sec == nil {
+		return &reader{}
+	}
+	r := *sec
+	r.u32() // scan checked the count
+	for i := range w.bodies {
+		size := r.u32()
+		if r.err == nil && uint64(size) > uint64(w.caps.BodyBytes) {
+			r.over("bytes of a function", uint64(size), w.caps.BodyBytes)
+		}
+		b := r.sub(size)
+		if r.err != nil {
+			return &r
+		}
+		if w.rewrite(w.types[w.funcs[w.importedFuncs+i]], &b); b.err != nil {
+			r.err = b.err
+			return &r
+		}
+	}
+	r.done()
+	return &r
+}
+
+// rewrite reads one function's locals and code and appends it, rewritten.
+func (w *rewriter) rewrite(t funcType, r *reader) {
+	groups := r.count("groups of locals", w.caps.LocalsPerFunction, 2)
+	from := r.at
+	sum := uint64(0)
+	for range groups {
+		sum += uint64(r.u32())
+		r.valueType()
+		if sum > uint64(w.caps.LocalsPerFunction) {
+			r.over("locals of a function", sum, w.caps.LocalsPerFunction)
+		}
+		if r.err != nil {
+			return
+		}
+	}
+	if w.locals += int(sum); w.locals > w.caps.LocalsTotal {
+		r.over("locals of all functions", uint64(w.locals), w.caps.LocalsTotal)
+		return
+	}
+	decls := r.b[from:r.at]
+
+	f := &w.function
+	*f = function{
+		r: r, typ: t, nlocals: len(t.params) + int(sum), copied: r.at,
+		body: f.body[:0], frames: append(f.frames[:0], frame{}), regions: append(f.regions[:0], region{}),
+	}
+	for r.err == nil && len(f.frames) > 0 {
+		w.instruction()
+	}
+	if r.done(); r.err != nil {
+		return
+	}
+	f.flush(r.end)
+	w.budget()
+	if w.keep && r.err == nil {
+		w.assemble(groups, decls)
+	}
+}
+
+// budget counts what the compiler will have to do for this function.
+func (w *rewriter) budget() {
+	// An injected call for each region, and one for depth.
+	w.reloads += (w.calls + len(w.regions) + 1) * w.mutable
+	if w.reloads > w.caps.Reloads {
+		w.r.over("calls times mutable globals", uint64(w.reloads), w.caps.Reloads)
+	}
+	w.phis += w.joins * w.nlocals
+	if w.phis > w.caps.Phis {
+		w.r.over("blocks times locals", uint64(w.phis), w.caps.Phis)
+	}
+}
+
+// assemble appends the function: its locals, what runs on entry, its code, and
+// what runs on every way out.
+//
+// If something must run on the way out, the code is wrapped in one block. A
+// branch to the function's own label then ends at the block's end, with the same
+// label number and the same operands; a return was written as such a branch.
+func (w *rewriter) assemble(groups int, decls []byte) {
+	f := &w.function
+	loops := len(f.regions) > 1
+	f.writeCosts()
+
+	var head, tail [96]byte
+	h, t := head[:0], tail[:0]
+	if loops || f.bulk {
+		h = append(appendU32(h, uint32(groups+1)), decls...)
+		h = append(h, 2, typeI32) // the counter of rounds, the scratch
+	} else {
+		h = append(appendU32(h, uint32(groups)), decls...)
+	}
+	// A function that calls no other function of the module has no second frame
+	// below itself: the host's functions never call back. So at most one frame
+	// goes uncounted, on top of those that are.
+	if f.inner {
+		weight := weight(f.values + 8*uint64(f.nlocals))
+		h = w.enter(h, weight)
+		t = w.leave(t, weight)
+	}
+	cost := min(f.regions[0].cost, maxCost)
+	switch {
+	case loops && cost<=24:
+	case f.calls == 0 && cost <= leafFree:
+	default:
+		h = w.tick(h, cost)
+	}
+	if len(t) > 0 {
+		h = w.appendBlockType(append(h, opBlock), f.typ.results)
+		t = append(t, opEnd)
+	}
+	w.code = appendU32(w.code, uint32(len(h)+len(f.body)+len(t)))
+	w.code = append(w.code, h...)
+	w.code = append(w.code, f.body...)
+	w.code = append(w.code, t...)
+}
+
+// writeCosts writes the costs and the limit of the function's loops.
+func (f *function) writeCosts() {
+	loops := f.regions[1:]
+	most := int64(0)
+	for _, g := range loops {
+		most = max(most, g.cost)
+	}
+	for _, g := range loops {
+		putPadded(f.body[g.costAt:], min(g.cost, maxCost))
+		_ = most
+	}
+}
+
+// appendBlockType appends the type of a block without parameters.
+func (w *rewriter) appendBlockType(b, results []byte) []byte {
+	switch len(results) {
+	case 0:
+		return append(b, typeEmpty)
+	case 1:
+		return append(b, results[0])
+	}
+	return appendSigned(b, int64(w.typeOf(results)))
+}
+
+// typeOf returns the index of the type without parameters that has these
+// results, the module's own first one or one that is added.
+func (w *rewriter) typeOf(results []byte) uint32 {
+	if w.blockTypes == nil {
+		w.blockTypes = make(map[string]uint32)
+		for i, t := range w.types {
+			if _, ok := w.blockTypes[string(t.results)]; !ok && len(t.params) == 0 {
+				w.blockTypes[string(t.results)] = uint32(i)
+			}
+		}
+	}
+	i, ok := w.blockTypes[string(results)]
+	if !ok {
+		i = uint32(len(w.types) + w.extras)
+		w.extras++
+		w.extraTypes = append(w.extraTypes, typeFunc, 0)
+		w.extraTypes = appendString(w.extraTypes, string(results))
+		w.blockTypes[string(results)] = i
+	}
+	return i
+}
+
+// flush copies the source up to the byte to, which may lie before what was
+// copied already.
+func (f *function) flush(to int) {
+	if to > f.copied {
+		f.body = append(f.body, f.r.b[f.copied:to]...)
+		f.copied = to
+	}
+}

@@ -1,0 +1,180 @@
+package rewrite
+
+// Inspect admits a module without rewriting it.
+//
+// # Errors
+//
+// It returns an *abi.Error with a code of the area MOD, which says in which
+// section and at which byte, when the module is malformed, exceeds a cap,
+// imports what there is not, names what is reserved, or uses an unsupported
+// feature. A module that Inspect admits may still be invalid: types are the
+// compiler's to check.
+func Inspect(module []byte, caps Caps) (*Info, error) {
+	w, err := admit(module, caps, false, false)
+	if err != nil {
+		return nil, err
+	}
+	return &w.info, nil
+}
+
+// Rewrite admits a module and returns it rewritten, as the package comment
+// says. The result does not alias module. It is valid if and only if module is.
+//
+// # Errors
+//
+// Those of Inspect.
+func Rewrite(module []byte, caps Caps) ([]byte, *Info, error) {
+	return rewrite(module, caps, false)
+}
+
+func rewrite(module []byte, caps Caps, anyImport bool) ([]byte, *Info, error) {
+	w, err := admit(module, caps, anyImport, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	return w.output(), &w.info, nil
+}
+
+// admit reads everything. If keep is set, the functions are kept for output.
+func admit(src []byte, caps Caps, anyImport, keep bool) (*rewriter, error) {
+	m := &module{caps: caps, anyImport: anyImport, src: src}
+	if err := m.scan(); err != nil {
+		return nil, err
+	}
+	w := newRewriter(m, keep)
+	if err := w.functions().err; err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+func newRewriter(m *module, keep bool) *rewriter {
+	w := &rewriter{
+		module: m, ops: instructions(), vecs: vectors(), keep: keep,
+		gas: uint32(len(m.globals)), depth: uint32(len(m.globals)) + 1,
+		tickFunc: uint32(m.importedFuncs), depthFunc: uint32(m.importedFuncs) + 1,
+		maxDepth: min(m.caps.Depth, depthCeiling), mutable: injectedGlobals,
+	}
+	for _, g := range m.globals {
+		if g.mutable {
+			w.mutable++
+		}
+	}
+	if sec := m.sections[secCode]; keep && sec != nil {
+		w.code = make([]byte, 0, sec.left()+sec.left()/4)
+	}
+	return w
+}
+
+// output puts the rewritten module together, in the order of section 5.5.16.
+func (w *rewriter) output() []byte {
+	tickType := w.typeOf(nil) // before the type section is written
+	b := make([]byte, 0, len(w.src)+cap(w.code)-len(w.code)+4096)
+	b = append(b, w.src[:8]...)
+
+	// Each section below but the verbatim ones begins with its count.
+	b = appendSection(b, secType, append(w.extended(secType, w.extras), w.extraTypes...))
+	imports := w.extended(secImport, injectedFuncs)
+	for _, name := range []string{TickName, DepthName} {
+		imports = appendString(appendString(imports, ReservedModule), name)
+		imports = appendU32(append(imports, KindFunc), tickType)
+	}
+	b = appendSection(b, secImport, imports)
+	b = w.verbatim(b, secFunction)
+	if len(w.tables) > w.importedTables {
+		b = appendSection(b, secTable, w.tableOutput())
+	}
+	b = w.verbatim(b, secMemory)
+	b = appendSection(b, secGlobal, w.globalOutput())
+	b = appendSection(b, secExport, w.exportOutput())
+	if w.hasStart {
+		b = appendSection(b, secStart, appendU32(nil, w.renumber(w.start)))
+	}
+	if sec := w.sections[secElement]; sec != nil {
+		r, elements := *sec, appendU32(nil, uint32(w.elements))
+		w.elementSection(&r, &elements)
+		b = appendSection(b, secElement, elements)
+	}
+	b = w.verbatim(b, secDataCount)
+	if w.bodies > 0 {
+		n := appendU32(nil, uint32(w.bodies))
+		b = appendU32(append(b, secCode), uint32(len(n)+len(w.code)))
+		b = append(append(b, n...), w.code...)
+	}
+	b = w.verbatim(b, secData)
+	return w.appendNames(b)
+}
+
+// verbatim appends a section as it was, if it was there.
+func (w *rewriter) verbatim(b []byte, id byte) []byte {
+	if sec := w.sections[id]; sec != nil {
+		b = appendSection(b, id, sec.b[sec.at:sec.end])
+	}
+	return b
+}
+
+// extended returns a section's contents with more entries announced than there
+// are; the caller appends those.
+func (w *rewriter) extended(id byte, more int) []byte {
+	if sec := w.sections[id]; sec != nil {
+		r := *sec
+		n := r.u32()
+		return append(appendU32(nil, n+uint32(more)), r.b[r.at:r.end]...)
+	}
+	return appendU32(nil, uint32(more))
+}
+
+// tableOutput returns the table section with a maximum in every table, such
+// that all of them together stay within the cap however they grow.
+func (w *rewriter) tableOutput() []byte {
+	room := uint64(w.caps.Table)
+	for _, t := range w.tables {
+		room -= uint64(t.min)
+	}
+	share := uint32(room / uint64(len(w.tables)))
+	own := w.tables[w.importedTables:]
+	b := appendU32(nil, uint32(len(own)))
+	for _, t := range own {
+		limit := t.min + share
+		if t.hasMax {
+			limit = min(limit, t.max)
+		}
+		b = appendU32(appendU32(append(b, t.typ, 1), t.min), limit)
+	}
+	return b
+}
+
+// globalOutput returns the global section with the counters at its end.
+func (w *rewriter) globalOutput() []byte {
+	b := appendU32(nil, uint32(len(w.globals)-w.importedGlobals+injectedGlobals))
+	if sec := w.sections[secGlobal]; sec != nil {
+		r := *sec
+		w.globalSection(&r, &b)
+	}
+	b = append(b, typeI64, 1, opI64Const, 0, opEnd)
+	return append(b, typeI32, 1, opI32Const, 0, opEnd)
+}
+
+// exportOutput returns the export section with functions renumbered, the
+// counters and the mutable globals.
+func (w *rewriter) exportOutput() []byte {
+	b := appendU32(nil, uint32(len(w.info.Exports)+len(w.info.Globals)+injectedGlobals))
+	if sec := w.sections[secExport]; sec != nil {
+		r := *sec
+		for range r.u32() {
+			name, kind, i := r.name(), r.byte(), r.u32()
+			if kind == KindFunc {
+				i = w.renumber(i)
+			}
+			b = appendU32(append(appendString(b, name), kind), i)
+		}
+	}
+	b = appendU32(append(appendString(b, GasExport), KindGlobal), w.gas)
+	b = appendU32(append(appendString(b, DepthExport), KindGlobal), w.depth)
+	for i := w.importedGlobals; i < len(w.globals); i++ {
+		if w.globals[i].mutable {
+			b = appendU32(append(appendString(b, globalExport(i)), KindGlobal), uint32(i))
+		}
+	}
+	return b
+}

@@ -1,0 +1,43 @@
+package sys
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// FileLock is an exclusive lock on a file (flock). It falls with its holder.
+// It is not fair: see Turnstile for that.
+type FileLock struct{ f *os.File }
+
+// Lock takes the exclusive lock on the file path, making the file if it is not
+// there, and waits for it as long as it takes.
+func Lock(path string) (*FileLock, error) {
+	l, _, err := lock(path, unix.LOCK_EX)
+	return l, err
+}
+
+// TryLock is Lock without waiting: false says that somebody has it.
+func TryLock(path string) (*FileLock, bool, error) { return lock(path, unix.LOCK_EX|unix.LOCK_NB) }
+
+func lock(path string, how int) (*FileLock, bool, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, false, err
+	}
+	for {
+		switch err := unix.Flock(int(f.Fd()), how); err {
+		case nil:
+			return &FileLock{f}, true, nil
+		case unix.EINTR:
+		case unix.EWOULDBLOCK:
+			return nil, false, f.Close()
+		default:
+			_ = f.Close() // nothing was written to it
+			return nil, false, &os.PathError{Op: "flock", Path: path, Err: err}
+		}
+	}
+}
+
+// Unlock lets go. The file stays: removing it would let two hold "the" lock.
+func (l *FileLock) Unlock() error { return l.f.Close() }

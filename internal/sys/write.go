@@ -1,0 +1,49 @@
+package sys
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// WriteFile writes data to path so that after a crash at any moment path holds
+// either what it held or data, whole: into a temporary file in the same
+// folder, synced, renamed over path, the folder synced. The file has exactly
+// the permissions perm.
+func WriteFile(path string, data []byte, perm os.FileMode) (err error) {
+	dir, name := filepath.Split(path)
+	if dir == "" {
+		dir = "."
+	}
+	f, err := os.CreateTemp(dir, "."+name+".tmp*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	if err := errors.Join(fill(f, data, perm), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	// From here on the file is in place: a folder that can't be synced is
+	// reported, but there is nothing to take back.
+	if e := (OS{}).SyncDir(dir); e != nil {
+		return &os.PathError{Op: "sync folder of", Path: path, Err: e}
+	}
+	return nil
+}
+
+func fill(f *os.File, data []byte, perm os.FileMode) error {
+	if err := f.Chmod(perm); err != nil {
+		return err
+	}
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	return f.Sync()
+}

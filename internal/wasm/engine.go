@@ -1,0 +1,174 @@
+// Package wasm runs one guest on the engine, wazero, and is its only importer:
+// compiling and the compile cache, linear memory, and marshalling between guest
+// memory and the calls that go through the door.
+package wasm
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/forgeone/forgeone/abi"
+)
+
+// EngineID names the engine and what it compiles with. A recording keeps it:
+// traps and NaN bits may differ between engines.
+const EngineID = "wazero v1.12.0 compiler"
+
+// PageSize is the size of a page of linear memory.
+const PageSize = 65536
+
+// Door is what the guest's calls and ticks go through.
+type Door interface {
+	Do(c *abi.Call) abi.Errno
+	Tick(gas int64) (int64, abi.Outcome)
+	StringsSize(n abi.Num) (count, bytes int)
+}
+
+// Engine compiles modules. It is safe for concurrent use; guests of one engine
+// share compiled code and nothing else.
+type Engine struct {
+	rt    wazero.Runtime
+	cache *Cache
+	cc    wazero.CompilationCache
+	dir   string     // the engine's private cache folder, "" without a cache
+	mu    sync.Mutex // held while compiling with a cache: the private folder has one user
+}
+
+// New returns an engine. cache may be nil: every module is then compiled anew.
+func New(ctx context.Context, cache *Cache) (*Engine, error) {
+	cfg := wazero.NewRuntimeConfigCompiler().
+		WithCoreFeatures(api.CoreFeaturesV2).
+		WithCloseOnContextDone(false). // ticks do this, at a tenth of the cost
+		WithDebugInfoEnabled(false)
+	e := &Engine{cache: cache}
+	if cache != nil {
+		dir, err := os.MkdirTemp(privateRoot(), "forgeone-code-*") // 0700
+		if err != nil {
+			return nil, err
+		}
+		cc, err := wazero.NewCompilationCacheWithDir(dir)
+		if err != nil {
+			os.RemoveAll(dir)
+			return nil, err
+		}
+		e.dir, e.cc = dir, cc
+		cfg = cfg.WithCompilationCache(cc)
+	}
+	e.rt = wazero.NewRuntimeWithConfig(ctx, cfg)
+	if err := e.exportHost(ctx); err != nil {
+		e.Close(ctx)
+		return nil, err
+	}
+	return e, nil
+}
+
+// privateRoot is where private folders are made: in memory where there is such a place.
+func privateRoot() string {
+	if runtime.GOOS == "linux" {
+		if st, err := os.Stat("/dev/shm"); err == nil && st.IsDir() {
+			return "/dev/shm"
+		}
+	}
+	return ""
+}
+
+// Close frees the engine. No guest of it may be running.
+func (e *Engine) Close(ctx context.Context) error {
+	err := e.rt.Close(ctx)
+	if e.cc != nil {
+		e.cc.Close(ctx)
+		os.RemoveAll(e.dir)
+	}
+	return err
+}
+
+// exportHost makes the host modules: every row of the table, and the ticks.
+func (e *Engine) exportHost(ctx context.Context) error {
+	builders := map[abi.Iface]wazero.HostModuleBuilder{}
+	for _, r := range abi.Rows() {
+		b := builders[r.Iface]
+		if b == nil {
+			b = e.rt.NewHostModuleBuilder(r.Iface.Module())
+			builders[r.Iface] = b
+		}
+		p := newPlan(r)
+		var results []api.ValueType
+		if r.Returns() {
+			results = []api.ValueType{api.ValueTypeI32}
+		}
+		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, m api.Module, stack []uint64) {
+			guestOf(ctx).call(p, m, stack)
+		}), p.core, results).Export(r.Name)
+	}
+	for _, b := range builders {
+		if _, err := b.Instantiate(ctx); err != nil {
+			return err
+		}
+	}
+	hook := func(f func(*Guest, api.Module)) api.GoModuleFunction {
+		return api.GoModuleFunc(func(ctx context.Context, m api.Module, _ []uint64) { f(guestOf(ctx), m) })
+	}
+	_, err := e.rt.NewHostModuleBuilder("forgeone").
+		NewFunctionBuilder().WithGoModuleFunction(hook((*Guest).tick), nil, nil).Export("tick").
+		NewFunctionBuilder().WithGoModuleFunction(hook((*Guest).tooDeep), nil, nil).Export("depth").
+		Instantiate(ctx)
+	return err
+}
+
+// Module is compiled code, ready to be instantiated many times.
+type Module struct {
+	e  *Engine
+	cm wazero.CompiledModule
+}
+
+// Compile compiles a rewritten module whose digest is given. Code comes from
+// the cache when it holds it and it authenticates; else it is put there.
+func (e *Engine) Compile(ctx context.Context, rewritten []byte, digest abi.Digest) (*Module, error) {
+	if e.cache != nil {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+	}
+	hit := false
+	if e.cache != nil {
+		hit = e.cache.load(digest, e.dir)
+	}
+	cm, err := e.rt.CompileModule(ctx, rewritten)
+	if err != nil {
+		return nil, &abi.Error{
+			Code: "F1-MOD-100", What: "the module does not validate", Err: err,
+			Hint: "rebuild the module; `wasm-validate` or `wasm-tools validate` tell the same with more detail",
+		}
+	}
+	if e.cache != nil {
+		if err := e.cache.settle(digest, e.dir, hit); err != nil {
+			return nil, fmt.Errorf("store compiled code: %w", err)
+		}
+	}
+	return &Module{e: e, cm: cm}, nil
+}
+
+// Close frees the compiled code. No guest of it may be running.
+func (m *Module) Close(ctx context.Context) error { return m.cm.Close(ctx) }
+
+// guestCtx carries the guest to host functions. It is a type of its own, and
+// not a value in a context, because a lookup would cost more than a call.
+type guestCtx struct {
+	context.Context
+	g *Guest
+}
+
+func guestOf(ctx context.Context) *Guest { return ctx.(*guestCtx).g }
+
+// unwind leaves the guest from a host function. The engine passes an exit
+// error on without making a stack trace; why it left stands in the guest.
+func unwind() { panic(exitError) }
+
+// exitError is constant: its code says nothing.
+var exitError = sys.NewExitError(0)

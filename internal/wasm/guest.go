@@ -1,0 +1,207 @@
+package wasm
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/forgeone/forgeone/abi"
+)
+
+const (
+	gasExport = "forgeone:gas" // the rewriter's gas counter (see package rewrite)
+	injected  = 2              // globals that the rewriter adds, after the module's own
+	entry     = "_start"
+)
+
+// Exit is how a guest ended.
+type Exit struct {
+	Outcome abi.Outcome
+	Code    uint32 // exit code, for OutcomeExit
+	Trap    string // stable name of the trap, for OutcomeTrap: "unreachable"
+	Gas     int64  // what was left
+	Err     error  // for OutcomeKernel
+}
+
+// Guest is one instance of a module. It belongs to the goroutine that made it.
+type Guest struct {
+	door   Door
+	mod    api.Module
+	mem    api.Memory
+	gas    api.MutableGlobal
+	c      abi.Call
+	in     []byte // gathered input; reused
+	stop   abi.Outcome
+	exit   uint32
+	memory *memory
+}
+
+// Run instantiates m with at most maxPages of memory, runs its _start to the
+// end and returns how it ended. The guest is returned for its final state, also
+// when it trapped or was stopped; its owner closes it. An error means that the
+// module can't be run at all.
+func (m *Module) Run(ctx context.Context, door Door, maxPages uint32) (*Guest, Exit, error) {
+	g := &Guest{door: door}
+	if def := m.cm.ExportedFunctions()[entry]; def == nil || len(def.ParamTypes())+len(def.ResultTypes()) > 0 {
+		return nil, Exit{}, &abi.Error{
+			Code: "F1-MOD-101", What: "the module exports no function _start without parameters, so it is no command",
+			Hint: "build a command: GOOS=wasip1 GOARCH=wasm go build, or clang --target=wasm32-wasi without -mexec-model=reactor",
+		}
+	}
+	alloc := experimental.MemoryAllocatorFunc(func(_, limit uint64) experimental.LinearMemory {
+		g.memory = newMemory(min(limit, uint64(maxPages)*PageSize))
+		return g.memory
+	})
+	gctx := &guestCtx{g: g}
+	gctx.Context = experimental.WithMemoryAllocator(ctx, alloc)
+	mod, err := m.e.rt.InstantiateModule(gctx, m.cm, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	if err == nil {
+		g.bind(mod)
+		_, err = mod.ExportedFunction(entry).Call(gctx)
+	} else if g.mod == nil && g.stop == abi.OutcomeNone && trapName(err) == "" {
+		return nil, Exit{}, &abi.Error{Code: "F1-MOD-102", What: "the module can't be instantiated", Err: err}
+	}
+	ex := g.ended(err)
+	if g.gas != nil {
+		ex.Gas = int64(g.gas.Get())
+	}
+	return g, ex, nil
+}
+
+// bind learns the instance's memory and gas. A start section runs before
+// InstantiateModule returns, so the first call or tick may bind.
+func (g *Guest) bind(mod api.Module) {
+	if g.mod != nil {
+		return
+	}
+	g.mod, g.mem = mod, mod.Memory()
+	g.gas, _ = mod.ExportedGlobal(gasExport).(api.MutableGlobal)
+}
+
+// ended says how the guest ended from the error of its call.
+func (g *Guest) ended(err error) Exit {
+	var ee *sys.ExitError
+	switch {
+	case g.stop == abi.OutcomeExit:
+		return Exit{Outcome: abi.OutcomeExit, Code: g.exit}
+	case g.stop != abi.OutcomeNone:
+		return Exit{Outcome: g.stop}
+	case err == nil:
+		return Exit{Outcome: abi.OutcomeExit}
+	case trapName(err) != "" && !errors.As(err, &ee):
+		return Exit{Outcome: abi.OutcomeTrap, Trap: trapName(err)}
+	}
+	return Exit{Outcome: abi.OutcomeKernel, Err: err} // a fault of ours, not the guest's
+}
+
+// trapName gives the engine's trap a stable name, "" for what is no trap:
+// recordings compare names, not texts.
+func trapName(err error) string {
+	msg := err.Error()
+	for _, t := range [...]struct{ text, name string }{
+		{"unreachable", "unreachable"},
+		{"out of bounds memory access", "memory-out-of-bounds"},
+		{"invalid table access", "table-out-of-bounds"},
+		{"indirect call type mismatch", "indirect-call-type"},
+		{"integer overflow", "integer-overflow"},
+		{"integer divide by zero", "divide-by-zero"},
+		{"invalid conversion to integer", "invalid-conversion"},
+		{"stack overflow", "stack-overflow"},
+		{"null reference", "null-reference"},
+	} {
+		if strings.Contains(msg, "wasm error: "+t.text) {
+			return t.name
+		}
+	}
+	return ""
+}
+
+// tick answers the guest's gas running out.
+func (g *Guest) tick(mod api.Module) {
+	g.bind(mod)
+	gas, stop := g.door.Tick(int64(g.gas.Get()))
+	if stop != abi.OutcomeNone {
+		g.stop = stop
+		unwind()
+	}
+	g.gas.Set(uint64(gas))
+}
+
+// tooDeep answers guest calls nested deeper than the rewriter's cap.
+func (g *Guest) tooDeep(mod api.Module) {
+	g.bind(mod)
+	g.stop = abi.OutcomeDepth
+	unwind()
+}
+
+// Tagger makes a tag of data under a number used once.
+type Tagger interface {
+	Tag(index uint64, buffer uint32, data []byte) [16]byte
+}
+
+// zeroPage is what most pages of a memory hold.
+var zeroPage [PageSize]byte
+
+// State returns a tag over the guest's final state: size of memory, every page
+// that is not all zero, and every number among the globals. It uses up all of the
+// tagger's numbers.
+func (g *Guest) State(t Tagger) [16]byte {
+	var sum []byte
+	if g.mem != nil {
+		size := g.mem.Size()
+		sum = binary.BigEndian.AppendUint32(sum, size)
+		for off := uint32(0); off < size; off += PageSize {
+			page, _ := g.mem.Read(off, PageSize)
+			if string(page) == string(zeroPage[:]) {
+				continue
+			}
+			tag := t.Tag(uint64(off/PageSize), 1, page)
+			sum = append(binary.BigEndian.AppendUint32(sum, off), tag[:]...)
+		}
+	}
+	for i := range g.numGlobals() {
+		gl := g.mod.(experimental.InternalModule).Global(i)
+		switch gl.Type() { // references are engine pointers: they say nothing
+		case api.ValueTypeI32, api.ValueTypeI64, api.ValueTypeF32, api.ValueTypeF64:
+			sum = binary.BigEndian.AppendUint64(sum, gl.Get())
+		}
+	}
+	return t.Tag(0, 2, sum)
+}
+
+// numGlobals is the number of the module's own globals.
+func (g *Guest) numGlobals() int {
+	im, ok := g.mod.(experimental.InternalModule)
+	if !ok {
+		return 0
+	}
+	return max(0, im.NumGlobal()-injected)
+}
+
+// Memory returns the guest's current memory, for tests and forensics. It must
+// not be changed.
+func (g *Guest) Memory() []byte {
+	if g.mem == nil {
+		return nil
+	}
+	b, _ := g.mem.Read(0, g.mem.Size())
+	return b
+}
+
+// Close frees the instance.
+func (g *Guest) Close(ctx context.Context) error {
+	if g.mod == nil {
+		return nil
+	}
+	if err := g.mod.Close(ctx); err != nil {
+		return fmt.Errorf("close guest: %w", err)
+	}
+	return nil
+}

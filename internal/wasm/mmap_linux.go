@@ -1,0 +1,6 @@
+package wasm
+
+import "syscall"
+
+// mapNoReserve keeps reservations out of the overcommit account.
+const mapNoReserve = syscall.MAP_NORESERVE

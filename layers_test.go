@@ -1,0 +1,176 @@
+package forgeone_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/forgeone/forgeone"
+
+// layer is the floor a package stands on. It may import lower floors only, and
+// of its own floor only its own children.
+var layer = map[string]int{
+	"abi":                        0,
+	"internal/seal":              1, // the only user of cryptography
+	"internal/codec":             1,
+	"internal/sys":               1, // the operating system with care
+	"internal/trust":             1,
+	"internal/rewrite":           1,
+	"internal/provider/tree":     1, // the one interface of what can be mounted
+	"internal/provider/pure":     1,
+	"internal/provider/host":     1,
+	"internal/provider/treetest": 1, // tests of that interface
+	"internal/provider":          2,
+	"internal/keys":              2, // key files
+	"forgepkg":                   2,
+	"evidence":                   2,
+	"internal/config":            2,
+	"internal/policy":            2,
+	"internal/trace":             2,
+	"internal/wasm":              2,
+	"internal/gate":              3,
+	"internal/brain":             3,
+	"internal/replay":            4, // drives a guest from a recording, without any capability
+	"internal/observer":          5,
+	"internal/kernel":            6, // the only appender to the log
+	"":                           7, // the façade
+	"internal/cli":               10,
+	"cmd/forgeone":               11,
+}
+
+// within says which packages of one floor may import which others of it.
+var within = map[string][]string{
+	"internal/provider/pure":     {"internal/provider/tree"},
+	"internal/provider/host":     {"internal/provider/tree"},
+	"internal/provider/treetest": {"internal/provider/tree"},
+}
+
+// owner says who imports a third-party module: nobody else does, so that it can
+// be replaced in one place.
+var owner = map[string][]string{
+	"github.com/tetratelabs/wazero":     {"internal/wasm"},
+	"github.com/spf13/cobra":            {"internal/cli"},
+	"github.com/spf13/pflag":            {"internal/cli"},
+	"github.com/cedar-policy/cedar-go":  {"internal/policy"},
+	"golang.org/x/mod":                  {"evidence"},
+	"golang.org/x/sys":                  {"internal/sys", "internal/provider/host"},
+	"github.com/goccy/go-yaml":          {"internal/config"},
+	"github.com/fxamacker/cbor/v2":      {"internal/codec"},
+	"github.com/klauspost/compress":     {"internal/trace"},
+	"github.com/rogpeppe/go-internal":   {},
+	"pgregory.net/rapid":                {"internal/provider/treetest"},
+	"github.com/google/go-cmp":          {},
+	"github.com/forgeone/forgeone/test": {},
+}
+
+// only says who may import a part of the standard library, and why.
+var only = []struct {
+	prefix, why string
+	allowed     []string
+}{
+	{"crypto", "internal/seal is the only user of cryptography", []string{"internal/seal"}},
+	{"os/exec", "the kernel starts no process", nil},
+	{"net", "no network at run time unless a command names an address; none does yet", nil},
+	{"unsafe", "only what maps memory or hands it to the kernel of the operating system", []string{"internal/sys", "internal/provider/host"}},
+}
+
+// never says what must not be reachable from a package at all.
+var never = []struct {
+	from, target, why string
+}{
+	{"internal/replay", module + "/internal/provider/host", "a replay holds no capability"},
+	{"internal/replay", module + "/internal/provider", "a replay has a world of its own"},
+	{"internal/provider/pure", "golang.org/x/sys", "scratch and assets need no operating system"},
+	{"internal/gate", module + "/internal", "the gate knows the shared words only"},
+	{"abi", module, "the ground floor"},
+}
+
+type pkg struct {
+	ImportPath string
+	Standard   bool
+	Imports    []string
+	Deps       []string
+}
+
+func list(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Standard,Imports,Deps", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var ps []pkg
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		ps = append(ps, p)
+	}
+	if len(ps) < 10 {
+		t.Fatalf("only %d packages listed", len(ps))
+	}
+	return ps
+}
+
+func under(path, prefix string) bool { return path == prefix || strings.HasPrefix(path, prefix+"/") }
+
+func short(path string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(path, module), "/")
+}
+
+// TestLayers holds the house of docs/ARCHITECTURE.md together.
+func TestLayers(t *testing.T) {
+	for _, p := range list(t) {
+		from := short(p.ImportPath)
+		at, ok := layer[from]
+		if !ok {
+			t.Errorf("%s stands on no floor: add it to the table with a reason", p.ImportPath)
+			continue
+		}
+		for _, imp := range p.Imports {
+			switch {
+			case under(imp, module):
+				to, ok := layer[short(imp)]
+				if !ok || (to >= at && !slices.Contains(within[from], short(imp))) {
+					t.Errorf("%s (floor %d) imports %s (floor %d): imports go down only", from, at, short(imp), to)
+				}
+			case strings.Contains(strings.SplitN(imp, "/", 2)[0], "."):
+				third(t, from, imp)
+			default:
+				for _, o := range only {
+					if under(imp, o.prefix) && !slices.Contains(o.allowed, from) {
+						t.Errorf("%s imports %s: %s", from, imp, o.why)
+					}
+				}
+			}
+		}
+		for _, n := range never {
+			for _, d := range p.Deps {
+				if from == n.from && under(d, n.target) {
+					t.Errorf("%s reaches %s: %s", from, d, n.why)
+				}
+			}
+		}
+	}
+}
+
+func third(t *testing.T, from, imp string) {
+	t.Helper()
+	for mod, who := range owner {
+		if under(imp, mod) {
+			if !slices.Contains(who, from) {
+				t.Errorf("%s imports %s, which %v owns", from, imp, who)
+			}
+			return
+		}
+	}
+	t.Errorf("%s imports %s, which nobody owns: see the table", from, imp)
+}

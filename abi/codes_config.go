@@ -18,6 +18,6 @@ var configCodes = []CodeInfo{
 	{CodeCfgSignature, "the configuration's signature does not match", "The text was changed after it was signed, or another node's key signed it. Nothing starts from such a configuration. Review the text, then sign it anew with `forgeone init --config FILE`.", 1},
 	{CodeCfgSyntax, "the configuration is not valid YAML of the known shape", "The message shows line and column. Unknown or doubled fields, anchors, aliases, tags and further documents are refused. `forgeone config show` prints a configuration to start from.", 2},
 	{CodeCfgValue, "a value of the configuration is out of bounds", "The message shows the field's line and the values it may have.", 2},
-	{CodeCfgSize, "the configuration is too large", "A configuration has at most 64 KiB.", 2},
+	{CodeCfgSize, "the configuration is too large", "A configuration has at most 64 KiB. Comments count; shorten them.", 2},
 	{CodeCfgWrite, "the configuration could not be written", "The state folder is not writable or the disk is full. The configuration that was in force is unchanged.", 3},
 }

@@ -36,9 +36,16 @@ func (l *Log) catchUp(locked bool) error {
 		} else if err != nil {
 			return err
 		}
-		if err := l.take1(b, first); err != nil {
+		if err := l.give(b, first); err != nil {
 			return err
 		}
+	}
+	if locked && l.o.Key != nil {
+		i, err := l.w.file.Stat()
+		if err != nil {
+			return err
+		}
+		l.alloc = i.Size()
 	}
 	if l.w.c.tree.n == from && (l.head.Load() != nil || !locked) {
 		return nil
@@ -53,8 +60,8 @@ func (l *Log) catchUp(locked bool) error {
 	return nil
 }
 
-// take1 gives the records of b to the follower.
-func (l *Log) take1(b *batch, first uint64) error {
+// give gives the records of b to the follower.
+func (l *Log) give(b *batch, first uint64) error {
 	for i, e := range b.entries {
 		if kind, _, _ := peek(e); l.o.Control(kind) {
 			l.control = first + uint64(i) + 1
@@ -127,7 +134,6 @@ func (l *Log) check() error {
 	if err != nil {
 		return err
 	}
-	l.alloc = seg.Size()
 	for _, x := range []struct {
 		path string
 		open fs.FileInfo

@@ -49,6 +49,7 @@ func (p *plan) hook(op faultfs.Op, path string, size int) faultfs.Fault {
 // each way, while segments fill and change. What was acknowledged is there
 // afterwards, once; what was not is whole or not at all; the log verifies.
 func TestFaultEverywhere(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]faultfs.Fault{
 		"eio":        {Err: syscall.EIO},
 		"eio after":  {Err: syscall.EIO, After: true},
@@ -59,8 +60,8 @@ func TestFaultEverywhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			base := newLog(t, small)
 			l := openLog(t, base)
-			for i := range 66 { // shortly before the segment is full
-				add(t, l, uninstall(fmt.Sprintf("base %d", i)))
+			for l.Size() < 3 || l.w.c.off+base.SegmentBytes/4+commitSpace+800 < base.SegmentBytes {
+				add(t, l, uninstall("base")) // until shortly before the segment is full
 			}
 			if err := l.Close(); err != nil {
 				t.Fatal(err)

@@ -13,10 +13,17 @@ import (
 	"github.com/forgeone/forgeone/internal/seal"
 )
 
+const testKeyText = `-----BEGIN FORGEONE PRIVATE KEY-----
+Algorithm: ed25519
+
+AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=
+-----END FORGEONE PRIVATE KEY-----
+`
+
 // testKey is the same key in every test, so that bytes can be compared.
 func testKey(t testing.TB) *PrivateKey {
 	t.Helper()
-	k, err := seal.ParsePrivate([]byte("-----BEGIN FORGEONE PRIVATE KEY-----\nAlgorithm: ed25519\n\nAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\n-----END FORGEONE PRIVATE KEY-----\n"))
+	k, err := seal.ParsePrivate([]byte(testKeyText))
 	if err != nil {
 		t.Fatal(err)
 	}

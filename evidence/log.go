@@ -37,10 +37,11 @@ type Log struct {
 	mu     sync.Mutex
 	queue  []*waiter
 	closed bool
-	inTurn bool  // the server has the lock, and is about to let go of it
-	failed error // set once
-	wake   chan struct{}
-	done   chan struct{}
+	// waiting: the server waits for the lock, which may take any time.
+	waiting bool
+	failed  error // set once
+	wake    chan struct{}
+	done    chan struct{}
 }
 
 // head is what the accessors show: the last durable commit.
@@ -184,20 +185,22 @@ func (l *Log) Stats() Stats {
 	}
 }
 
-// Close ends the log. Transactions that have not begun fail with CodeClosed. If
-// the lock is being waited for, Close does not wait for it.
+// Close ends the log. Transactions that have not begun fail with CodeClosed;
+// Close waits for those that have, and the follower is not called after it
+// returned. It does not wait for a lock that another process has. It must not
+// be called from within a transaction.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	first := !l.closed
 	l.closed = true
 	l.drain(l.closedError())
-	busy := l.inTurn
+	waiting := l.waiting
 	l.mu.Unlock()
 	if !first {
 		return l.closedError()
 	}
 	l.signal()
-	if busy {
+	if !waiting {
 		<-l.done
 	}
 	return nil

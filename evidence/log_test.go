@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 )
 
 func TestRoundTrip(t *testing.T) {
+	t.Parallel()
 	o := newLog(t, small)
 	f := &fold{}
 	o.Follower = f
@@ -192,6 +195,7 @@ func TestTimes(t *testing.T) {
 }
 
 func TestTwoLogs(t *testing.T) {
+	t.Parallel()
 	o := newLog(t, small)
 	f, g := &fold{}, &fold{}
 	o.Follower = f
@@ -296,5 +300,72 @@ func TestContext(t *testing.T) {
 	close(out)
 	if err := l.Refresh(context.Background()); err != nil || l.Size() != 1 {
 		t.Fatalf("size %d, %v", l.Size(), err)
+	}
+	// A log that waits can be closed, and then stays out of the follower's way.
+	f := &fold{}
+	o.Follower = f
+	w := openLog(t, o)
+	in, out = make(chan struct{}), make(chan struct{})
+	go func() {
+		_, _ = holder.Update(context.Background(), func() ([]abi.Record, error) {
+			close(in)
+			<-out
+			return []abi.Record{runEnd(1)}, nil
+		})
+	}()
+	<-in
+	answer := make(chan error)
+	go func() { answer <- w.Refresh(context.Background()) }()
+	for waiting := false; !waiting; time.Sleep(time.Millisecond) {
+		w.mu.Lock()
+		waiting = w.waiting
+		w.mu.Unlock()
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, <-answer, CodeClosed)
+	close(out)
+	<-w.done
+	if f.len() != 1 {
+		t.Fatal("the follower was called after Close")
+	}
+}
+
+// TestLargeBatch: more at once than one commit may be over, and than fits into
+// a segment.
+func TestLargeBatch(t *testing.T) {
+	o := newLog(t, func(o *Options) { o.SegmentBytes = 6 << 20 })
+	f := &fold{}
+	o.Follower = f
+	l := openLog(t, o)
+	var wg sync.WaitGroup
+	for g := range 24 {
+		wg.Go(func() {
+			rs := make([]abi.Record, 14)
+			for i := range rs {
+				rs[i] = uninstall(fmt.Sprint(g, " ", i, strings.Repeat("x", 60<<10)))
+			}
+			first, err := l.Update(context.Background(), func() ([]abi.Record, error) {
+				if n := uint64(f.len()); n < l.w.c.tree.n {
+					t.Errorf("the follower is behind: %d of %d", n, l.w.c.tree.n)
+				}
+				return rs, nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			for i, r := range rs {
+				if got := f.recs[first+uint64(i)]; !cmp.Equal(got, r) {
+					t.Errorf("record %d of %d is another one", i, g)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if r := mustVerify(t, o); r.Segments < 3 || r.Records != uint64(24*14)+r.Segments {
+		t.Fatalf("%+v", r)
 	}
 }

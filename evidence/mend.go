@@ -30,7 +30,7 @@ func (l *Log) inspectTail(d *damage) error {
 	if end == l.w.c.off && d == nil {
 		return nil
 	}
-	return l.mend2(d, end)
+	return l.mendTail(d, end)
 }
 
 // mend is called when the batch at the chain's offset is damaged, the lock
@@ -51,9 +51,9 @@ func tampered(err error) error {
 	return &damage{code: CodeTampered, what: "the evidence log was tampered with: " + d.what, seg: d.seg, off: d.off, index: d.index, err: d.err}
 }
 
-// mend2 moves the bytes from the last commit to end aside, if a crash can have
+// mendTail moves the bytes from the last commit to end aside, if a crash can have
 // left them.
-func (l *Log) mend2(d *damage, end int64) error {
+func (l *Log) mendTail(d *damage, end int64) error {
 	w := l.w
 	if d == nil {
 		d = w.c.damage(CodeTorn, w.c.off, w.c.tree.n, "bytes behind the last commit", nil)
@@ -173,7 +173,6 @@ func (l *Log) moveAside(end int64, later *span) error {
 		return err
 	}
 	l.alloc = i.Size()
-	l.begin()
 	r := abi.Record{Kind: abi.KindRecovered, Time: max(l.o.Now().UnixNano(), w.c.time), Body: rec}
 	c := w.c
 	c.sum, c.note = seal.NewSHA256(), nil // only the bytes are wanted; the transaction moves the chain
@@ -210,7 +209,7 @@ func (l *Log) appendRecovered(r abi.Record, raw []byte, c chain, end int64) erro
 	l.stats.records.Add(1)
 	l.stats.batches.Add(1)
 	l.publishHead()
-	return l.follow(w.c.tree.n-1, []abi.Record{r})
+	return l.tell(r)
 }
 
 // copyAside copies bytes of the segment into a new file torn-SEGMENT-OFFSET and

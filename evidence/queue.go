@@ -153,6 +153,7 @@ func (l *Log) serve() {
 		for {
 			l.mu.Lock()
 			closed, idle := l.closed, len(l.queue) == 0
+			l.waiting = !closed && !idle
 			l.mu.Unlock()
 			if closed {
 				return
@@ -185,7 +186,7 @@ func (l *Log) serveTurn() {
 		if l.failed != nil {
 			l.drain(stopped(l.o.Dir, l.failed))
 		}
-		l.inTurn = false
+		l.waiting = false
 		l.mu.Unlock()
 		for _, w := range batch {
 			select {
@@ -199,7 +200,10 @@ func (l *Log) serveTurn() {
 		return
 	}
 	l.stats.turns.Add(1)
-	batch = l.take()
+	if batch = l.take(); len(batch) == 0 {
+		err = nil // closed meanwhile, or everybody gave up
+		return
+	}
 	if err = l.check(); err != nil {
 		return
 	}
@@ -222,7 +226,7 @@ func (l *Log) take() []*waiter {
 	for _, w := range batch {
 		w.taken = true
 	}
-	l.inTurn = true
+	l.waiting = false
 	return batch
 }
 

@@ -67,6 +67,7 @@ func refused(t *testing.T, o Options, what string) {
 }
 
 func TestEveryByteFlipped(t *testing.T) {
+	t.Parallel()
 	o := smallLog(t)
 	path := segment(o, 0)
 	good := readFile(t, path)
@@ -92,6 +93,7 @@ func TestEveryByteFlipped(t *testing.T) {
 // TestEveryByteFlippedAndSummed: whoever changes a byte can compute checksums
 // too.
 func TestEveryByteFlippedAndSummed(t *testing.T) {
+	t.Parallel()
 	o := smallLog(t)
 	path := segment(o, 0)
 	good := readFile(t, path)
@@ -119,6 +121,7 @@ func TestEveryByteFlippedAndSummed(t *testing.T) {
 }
 
 func TestSegmentsFlipped(t *testing.T) {
+	t.Parallel()
 	o := largeLog(t)
 	for n := range uint64(4) {
 		path := segment(o, n)

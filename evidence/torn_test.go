@@ -31,6 +31,7 @@ func snapshot(t testing.TB, o Options) map[string][]byte {
 
 // TestTornAtEveryByte: the last batch written up to each of its bytes.
 func TestTornAtEveryByte(t *testing.T) {
+	t.Parallel()
 	o := smallLog(t)
 	good := readFile(t, segment(o, 0))
 	at, end := frames(t, good)
@@ -91,6 +92,7 @@ func TestTornAtEveryByte(t *testing.T) {
 // TestLostSectors: a power failure persists the sectors of the last write in
 // any order.
 func TestLostSectors(t *testing.T) {
+	t.Parallel()
 	o := newLog(t, small)
 	l := openLog(t, o)
 	add(t, l, runEnd(1))
@@ -138,6 +140,7 @@ func TestLostSectors(t *testing.T) {
 // TestTampered: damage before the last commit is refused, and nothing is
 // changed.
 func TestTampered(t *testing.T) {
+	t.Parallel()
 	o := largeLog(t)
 	for n := range uint64(4) {
 		path := segment(o, n)

@@ -189,8 +189,20 @@ func (a *app) fail(err error) int {
 		}
 		fmt.Fprintf(a.stderr, "see: forgeone explain %s\n", e.Code)
 	}
+	var own *exitError
+	if errors.As(err, &own) {
+		return own.exit
+	}
 	if info, ok := abi.LookupCode(e.Code); ok {
 		return info.Exit
 	}
 	return exitUnknown
 }
+
+// exitError is an error that exits with another code than its own.
+type exitError struct {
+	error
+	exit int
+}
+
+func (e *exitError) Unwrap() error { return e.error }

@@ -31,7 +31,7 @@ checked, signed with the node's key, and put in force.`,
 				}
 				text = b
 			}
-			r, err := kernel.Init(a.ctx, a.homeDir(), text)
+			r, err := kernel.Init(a.ctx, a.homeDir(), file, text)
 			if err != nil {
 				return err
 			}

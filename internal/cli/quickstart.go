@@ -68,7 +68,7 @@ func (a *app) show(format string, v ...any) {
 
 func (a *app) quickstart() error {
 	j := quickstartJSON{Schema: "forgeone.quickstart/v1"}
-	made, err := kernel.Init(a.ctx, a.homeDir(), nil)
+	made, err := kernel.Init(a.ctx, a.homeDir(), "", nil)
 	if err != nil {
 		return err
 	}

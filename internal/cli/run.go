@@ -142,7 +142,7 @@ func (a *app) run(f runFlags, target string, args []string) error {
 	}
 	k, err := a.open(kernel.ModGate, kernel.ModPackages)
 	if err != nil {
-		return err
+		return &exitError{err, exitKernel}
 	}
 	defer k.Close(a.ctx)
 	stdout, ok := a.stdout.(*os.File)
@@ -157,11 +157,32 @@ func (a *app) run(f runFlags, target string, args []string) error {
 	}
 	r, err := k.Run(a.ctx, s)
 	if err != nil {
-		return err
+		return refused(err)
 	}
 	a.exit = r.Outcome.ExitStatus(r.Exit)
 	a.say(f, r)
 	return nil
+}
+
+// Exit codes of run beside those of outcomes (abi.Outcome.ExitStatus).
+const (
+	exitKernel  = 125 // the kernel failed
+	exitRefused = 126 // package or module refused
+)
+
+// refused gives an error that kept a run from beginning run's own exit code.
+func refused(err error) error {
+	code := abi.CodeOf(err)
+	info, known := abi.LookupCode(code)
+	switch {
+	case strings.HasPrefix(string(code), "F1-PKG-"), strings.HasPrefix(string(code), "F1-MOD-"), strings.HasPrefix(string(code), "F1-KEY-"):
+		return &exitError{err, exitRefused}
+	case known && (info.Exit == exitUsage || info.Exit > exitUnknown):
+		return err // what was asked for is wrong, or the code has run's own number
+	case strings.HasPrefix(string(code), "F1-FIL-"):
+		return &exitError{err, exitUsage}
+	}
+	return &exitError{err, exitKernel}
 }
 
 // say tells on stderr what a person should hear of a run: how it was ended,

@@ -41,10 +41,15 @@ type Initialized struct {
 
 // Init makes a state folder: keys, signed configuration, log, base policy. It
 // may be repeated and interrupted: what is there stays, what is missing is
-// made. text is the configuration, nil for the default one. Two processes that
-// do this at once take turns.
-func Init(ctx context.Context, home string, text []byte) (*Initialized, error) {
+// made. text is the configuration, nil for the default one, and file what
+// errors call it. Two processes that do this at once take turns.
+func Init(ctx context.Context, home, file string, text []byte) (*Initialized, error) {
 	h := Home(home)
+	if text != nil {
+		if _, err := config.Parse(file, text); err != nil {
+			return nil, err
+		}
+	}
 	for _, d := range h.folders() {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, &abi.Error{Code: "F1-CFG-051", What: "the state folder can't be made", Where: d, Err: err, Hint: "forgeone init --home ANOTHER"}

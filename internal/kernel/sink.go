@@ -92,7 +92,7 @@ func (s *sink) Denied(c *abi.Call, o *abi.Object, d *abi.Decision) {
 func (s *sink) note(c *abi.Call, o *abi.Object, d *abi.Decision, rule string) {
 	s.first = append(s.first, Denied{
 		Call: c.Index, Action: c.Action(), Name: o.Name, Reason: d.Reason, Errno: d.Errno, Rules: d.Rules,
-		Hint: policy.Hint(d, c.Action(), o, s.run.w.identity()),
+		Hint: policy.Hint(d, c.Action(), o, s.run.w.identity(), s.run.grants()...),
 	})
 	r := abi.Record{Body: &abi.Denial{
 		Run: s.run.id, Rule: rule, Num: c.Row.Num, Reason: d.Reason, Severity: d.Severity, Call: c.Index,

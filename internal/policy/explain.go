@@ -28,7 +28,8 @@ type Explanation struct {
 }
 
 // Explain decides action on o anew by the given sources, which are those that
-// Compile had, and says why. It costs some hundred evaluations.
+// Compile had, and says why. It costs some hundred evaluations. The decision's
+// epoch is 0: sources do not know the epoch they were in force as.
 func Explain(sources []Source, id Identity, t abi.Trust, action abi.Action, o *abi.Object, grants ...Grant) (*Explanation, error) {
 	p, err := Compile(sources, id, 0, t, grants)
 	if err != nil {

@@ -143,7 +143,7 @@ func (w *World) performFD(c *abi.Call, o *abi.Object) abi.Errno {
 		c.OutLen = copy(c.Out, preopenName)
 		return 0
 	case abi.FdReaddir:
-		return d.readdir(c)
+		return w.readdir(c, d)
 	}
 	return d.attributes(c)
 }

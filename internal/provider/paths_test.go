@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/provider/tree"
 )
 
 func TestFolders(t *testing.T) {
@@ -138,6 +139,16 @@ func TestRename(t *testing.T) {
 	fd, dir, file, other := h.folder("w/d"), h.folder("w/d/e"), h.open("w/d/e/x", 0, readable), h.open("w/d/g", 0, readable)
 	h.ok(abi.FdRead, file, room(0)).Memo.By = "decided"
 	h.ok(abi.PathRename, 3, "w/d/e", 3, "w/new/") // folder: the slash is fine
+	near := func(path string) int {               // names that only begin alike
+		h.ok(abi.PathCreateDirectory, 3, path)
+		return h.folder(path)
+	}
+	nearer := near("w/d/e2")
+	h.ok(abi.PathRename, 3, "w/new", 3, "w/d/e")
+	h.ok(abi.PathRename, 3, "w/d/e", 3, "w/new")
+	if r := h.ok(abi.FdFilestatGet, nearer); r.Name != "/w/d/e2" {
+		t.Error(r.Name)
+	}
 	// Descriptors follow, and what was decided for the old name is forgotten.
 	for d, name := range map[int]string{fd: "/w/d", dir: "/w/new", file: "/w/new/x", other: "/w/d/g"} {
 		if r := h.ok(abi.FdFilestatGet, d); r.Name != name {
@@ -166,6 +177,44 @@ func TestRename(t *testing.T) {
 	h.refused(abi.RefuseEscape, abi.ENOTCAPABLE, "/w/f", abi.PathRename, 3, "w/f", 3, "../x")
 	h.ok(abi.PathRename, fd, "g", 3, "w/f")
 	h.lists("w", "d", "f", "new")
+}
+
+// hows notes how files are opened.
+type hows struct {
+	tree.Dir
+	seen *[]tree.How
+}
+
+func (h hows) Open(name string, how tree.How) (tree.File, abi.Errno) {
+	*h.seen = append(*h.seen, how)
+	return h.Dir.Open(name, how)
+}
+
+func TestHow(t *testing.T) {
+	var seen []tree.How
+	h := start(t, Config{Mounts: []Mount{{Guest: "/w", Root: hows{scratch(), &seen}, Grant: 1}}})
+	const r, w = abi.RightFDRead, abi.RightFDWrite
+	for _, c := range []struct {
+		oflags  uint16
+		rights  abi.Rights
+		fdflags uint16
+		want    tree.How
+	}{
+		{abi.OFlagCreat | abi.OFlagExcl, r | w, 0, tree.How{Read: true, Write: true, Create: true, Exclusive: true}},
+		{abi.OFlagCreat, r, 0, tree.How{Read: true}}, // what is there is not made
+		{0, 0, 0, tree.How{Read: true}},
+		{0, w, abi.FDFlagAppend, tree.How{Write: true}},
+		{abi.OFlagTrunc, r, 0, tree.How{Read: true, Write: true, Truncate: true}},
+		{abi.OFlagTrunc, w, abi.FDFlagSync, tree.How{Write: true, Truncate: true, Sync: true}},
+		{0, r, abi.FDFlagDsync, tree.How{Read: true, Dsync: true}},
+		{0, r, abi.FDFlagRsync, tree.How{Read: true, Sync: true}},
+	} {
+		seen = nil
+		h.ok(abi.PathOpen, 3, 0, "w/f", c.oflags, c.rights, all, c.fdflags)
+		if len(seen) != 1 || seen[0] != c.want {
+			t.Errorf("%+v: %+v", c, seen)
+		}
+	}
 }
 
 func TestLink(t *testing.T) {

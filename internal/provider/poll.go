@@ -155,6 +155,7 @@ func await(ws []waiter, d time.Duration, done <-chan struct{}) bool {
 			back++
 		case <-done:
 		}
+		close(stop)
 		for ; back < len(ws); back++ {
 			<-woke
 		}

@@ -139,6 +139,35 @@ func TestPollWakes(t *testing.T) {
 	}
 }
 
+// nervous is a stream that wakes its waiters for nothing.
+type nervous struct {
+	*fakeStream
+	waits []time.Duration
+}
+
+func (n *nervous) WaitReady(_ bool, d time.Duration, _ <-chan struct{}) bool {
+	n.waits = append(n.waits, d)
+	time.Sleep(2 * time.Millisecond)
+	return false
+}
+
+func TestPollWakesForNothing(t *testing.T) {
+	h := usual(t)
+	h.stdin.end = false
+	n := &nervous{fakeStream: h.stdin}
+	h.w.fds[0].stream = n
+	began := time.Now()
+	got := h.poll(fdSub(1, abi.EventFDRead, 0), clockSub(2, 0, 20*ms, 0))
+	if len(got) != 1 || got[0].Userdata != 2 || time.Since(began) < 20*time.Millisecond {
+		t.Errorf("%+v after %v", got, time.Since(began))
+	}
+	for i, d := range n.waits {
+		if i > 0 && d >= n.waits[i-1] {
+			t.Errorf("waits %v", n.waits)
+		}
+	}
+}
+
 func TestPollIsCancelled(t *testing.T) {
 	for name, list := range map[string][]abi.Subscription{
 		"clock":      {clockSub(1, abi.ClockMonotonic, math.MaxUint64, 0)},

@@ -17,14 +17,14 @@ type dirent struct {
 // readdir lists the folder. A listing is taken at cookie 0 and kept with the
 // descriptor, so that cookies mean the same while the folder changes. The last
 // entry is cut where the buffer ends: a full buffer says that there is more.
-func (d *descriptor) readdir(c *abi.Call) abi.Errno {
+func (w *World) readdir(c *abi.Call, d *descriptor) abi.Errno {
 	cookie := c.Args[2]
 	if cookie == 0 || d.list == nil {
 		list, e := d.folder.list()
 		if e != 0 {
 			return e
 		}
-		d.list = list
+		w.keep(d, list)
 	}
 	out := c.Out
 	var head [abi.DirentSize]byte
@@ -38,6 +38,28 @@ func (d *descriptor) readdir(c *abi.Call) abi.Errno {
 		out = out[copy(out, ent.name):]
 	}
 	return moved(c, len(c.Out)-len(out), 0)
+}
+
+// maxListed is how many entries a world keeps listed beside the latest listing.
+const maxListed = 1 << 20
+
+// keep keeps list with d. Where descriptors hold too many entries in all, the
+// others forget theirs and list anew if they are asked to go on.
+func (w *World) keep(d *descriptor, list []dirent) {
+	total := len(list)
+	for _, o := range w.fds {
+		if o != nil && o != d {
+			total += len(o.list)
+		}
+	}
+	if total > maxListed {
+		for _, o := range w.fds {
+			if o != nil {
+				o.list = nil
+			}
+		}
+	}
+	d.list = list
 }
 
 // list lists f: ".", "..", the mount points in it, and what its tree holds and
@@ -68,7 +90,7 @@ func (f *folder) list() ([]dirent, abi.Errno) {
 		return list, 0
 	}
 	entries, e := f.dir.List()
-	if e != 0 {
+	if e != 0 && e != abi.ENOENT { // a folder that was removed is empty
 		return nil, e
 	}
 	for _, ent := range entries {

@@ -9,6 +9,10 @@ const (
 	// operations charges nothing: it cannot repeat anything, so its work is at
 	// most this much for each call, and each call is charged for.
 	leafFree = 32
+	// foldFree is the cost up to which the code around a function's first loop
+	// is charged with that loop rather than by itself. It is added to each
+	// round, so it must be small.
+	foldFree = 24
 	// A bulk operation costs a unit for 16 bytes: about the time of an
 	// instruction.
 	memoryShift = 4
@@ -26,63 +30,23 @@ func (w *rewriter) tick(b []byte, cost int64) []byte {
 	return w.settle(b)
 }
 
-// round appends what begins every round of a loop: add the loop's cost to a
-// local, and once that has passed a limit, charge it and start anew. Cost and
-// limit are not known yet: costAt and limitAt are the offsets at which putPadded
-// is to write them.
-//
-// A global would cost a load and a store in each round, and the wait of one for
-// the other; the local stays in a register. What it holds when the function
-// returns is charged then.
-func (w *rewriter) round(b []byte) (_ []byte, costAt, limitAt int) {
-	if true {
-		b = w.globalGet(b, w.gas)
-		b = append(b, opI64Const)
-		costAt = len(b)
-		b = append(b, make([]byte, paddedBytes)...)
-		return w.settle(b), costAt, 0
-	}
-	counter := uint32(w.nlocals)
-	b = appendU32(append(b, opLocalGet), counter)
-	b = append(b, opI32Const)
-	costAt = len(b)
-	b = append(b, make([]byte, paddedBytes)...)
-	b = appendU32(append(b, opI32Add, opLocalSet), counter)
-	b = append(b, opBlock, typeEmpty)
-	b = appendU32(append(b, opLocalGet), counter)
-	b = append(b, opI32Const)
-	limitAt = len(b)
-	b = append(b, make([]byte, paddedBytes)...)
-	b = append(b, opI32LeU, opBrIf, 0)
+// tickPadded is tick with a cost that is not known yet, and the offset at which
+// putPadded is to write it.
+func (w *rewriter) tickPadded(b []byte) ([]byte, int) {
 	b = w.globalGet(b, w.gas)
-	b = appendU32(append(b, opLocalGet), counter)
-	b = append(b, opI32Const, 0, opLocalSet)
-	b = appendU32(b, counter)
-	b = w.settle(append(b, opI64ExtendU))
-	return append(b, opEnd), costAt, limitAt
-}
-
-// roundLimit is what the local of a function may hold uncharged, if cost is that
-// of its costliest loop. The limit is low because every frame on the stack may
-// hold as much, and a multiple of the cost because charging in each round would
-// be slow; functions with costly loops weigh more, so fewer of their frames fit
-// the stack.
-func roundLimit(cost int64) int64 {
-	const rounds, least, most = 8, 1 << 12, 1 << 16
-	return min(max(rounds*cost, least), most)
-}
-
-// chargeRounds appends: charge cost and what the local holds.
-func (w *rewriter) chargeRounds(b []byte, cost int64) []byte {
-	b = w.globalGet(b, w.gas)
-	b = appendU32(append(b, opLocalGet), uint32(w.nlocals))
-	b = append(b, opI64ExtendU, opI64Const)
-	b = appendSigned(b, cost)
-	return w.settle(append(b, opI64Add))
+	b = append(b, opI64Const)
+	at := len(b)
+	b = append(b, make([]byte, paddedBytes)...)
+	return w.settle(b), at
 }
 
 // settle appends: take the i64 on top from the i64 below it, which becomes the
 // counter, and call tick if it is negative.
+//
+// The branch is taken where nothing is to be done: the compiler gives the code
+// where two ways meet the registers of the first, so an if around the call would
+// make every round reload what the call clobbered. (Measured: keeping the count in
+// a local, which is charged when it grows large, was slower than this.)
 func (w *rewriter) settle(b []byte) []byte {
 	b = append(b, opI64Sub)
 	b = w.globalSet(b, w.gas)
@@ -96,7 +60,7 @@ func (w *rewriter) settle(b []byte) []byte {
 // chargeBulk appends: charge the i32 on top of the stack, which stays there, at
 // a unit for 1<<shift of what it counts.
 func (w *rewriter) chargeBulk(b []byte, shift int64) []byte {
-	scratch := uint32(w.nlocals) + 1
+	scratch := uint32(w.nlocals)
 	b = append(b, opLocalTee)
 	b = appendU32(b, scratch)
 	b = w.globalGet(b, w.gas)
@@ -112,7 +76,7 @@ func (w *rewriter) chargeBulk(b []byte, shift int64) []byte {
 // stays there. More than limit cannot be granted, so no more is charged: asking
 // for too much and being refused is cheap.
 func (w *rewriter) chargeGrow(b []byte, limit uint32, cost int64) []byte {
-	scratch := uint32(w.nlocals) + 1
+	scratch := uint32(w.nlocals)
 	both := func(b []byte) []byte {
 		b = append(b, opLocalGet)
 		b = appendU32(b, scratch)

@@ -24,13 +24,11 @@ func appendSigned(b []byte, v int64) []byte {
 	return append(b, byte(v)&0x7f)
 }
 
-// maxCost bounds what is charged at one place, so that an i32 holds one charge
-// on top of another's limit. Only a function with a hundred thousand calls of a
-// thousand operands each comes near. paddedBytes is the width of a padded
-// constant up to maxCost.
+// paddedBytes is the width of a padded constant: 34 bits and a sign, enough for
+// any cost up to maxCost, and no function within the default caps costs more.
 const (
-	maxCost     = 1<<30 - 1
 	paddedBytes = 5
+	maxCost     = 1<<34 - 1
 )
 
 // putPadded writes v, at most maxCost, over the paddedBytes bytes at b: the

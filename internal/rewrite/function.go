@@ -31,26 +31,17 @@ type function struct {
 	copied  int // the source up to here is in body
 	frames  []frame
 	regions []region
-	cur     int // the region of the current instruction
+	cur     int  // the region of the current instruction
+	dead    bool // no path leads to the current instruction
 	values  uint64
 	calls   int  // calls of any kind
 	inner   bool // calls something that may call in turn
-	bulk    bool // has bulk operations
+	bulk    bool // has bulk operations, and so the scratch local
 	joins   int  // places where control flow may meet
-}
-
-// frame is an open block.
-type frame struct {
-	kind   byte // opBlock, opLoop, opIf, opElse; 0 for the function
-	region int
-}
-
-// region is code that is charged for at one place: the function's code outside
-// loops, or a loop's outside the loops within it.
-type region struct {
-	cost int64
-	// Of a loop: where in body its cost and its function's limit are to be written.
-	costAt, limitAt int
+	// straight: control came here from the function's entry and nowhere else,
+	// and no call was made. folded is the loop that was reached so, 0 for none.
+	straight bool
+	folded   int
 }
 
 // functions reads and rewrites every function.
@@ -102,8 +93,8 @@ func (w *rewriter) rewrite(t funcType, r *reader) {
 
 	f := &w.function
 	*f = function{
-		r: r, typ: t, nlocals: len(t.params) + int(sum), copied: r.at,
-		body: f.body[:0], frames: append(f.frames[:0], frame{}), regions: append(f.regions[:0], region{}),
+		r: r, typ: t, nlocals: len(t.params) + int(sum), copied: r.at, straight: true,
+		body: f.body[:0], frames: append(f.frames[:0], frame{best: none}), regions: append(f.regions[:0], region{}),
 	}
 	for r.err == nil && len(f.frames) > 0 {
 		w.instruction()
@@ -131,22 +122,23 @@ func (w *rewriter) budget() {
 	}
 }
 
-// assemble appends the function: its locals, what runs on entry, its code, and
-// what runs on every way out.
+// assemble appends the function: its locals, what runs on entry, its code and,
+// if it may call itself again, what runs on every way out.
 //
-// If something must run on the way out, the code is wrapped in one block. A
-// branch to the function's own label then ends at the block's end, with the same
+// For the latter the code is wrapped in one block. A branch to the function's own label then ends at the block's end, with the same
 // label number and the same operands; a return was written as such a branch.
 func (w *rewriter) assemble(groups int, decls []byte) {
 	f := &w.function
-	loops := len(f.regions) > 1
-	f.writeCosts()
+	entry := f.entryCost()
+	for _, g := range f.regions[1:] {
+		putPadded(f.body[g.at:], min(g.longest, maxCost))
+	}
 
 	var head, tail [96]byte
 	h, t := head[:0], tail[:0]
-	if loops || f.bulk {
+	if f.bulk {
 		h = append(appendU32(h, uint32(groups+1)), decls...)
-		h = append(h, 2, typeI32) // the counter of rounds, the scratch
+		h = append(h, 1, typeI32)
 	} else {
 		h = append(appendU32(h, uint32(groups)), decls...)
 	}
@@ -156,36 +148,18 @@ func (w *rewriter) assemble(groups int, decls []byte) {
 	if f.inner {
 		weight := weight(f.values + 8*uint64(f.nlocals))
 		h = w.enter(h, weight)
-		t = w.leave(t, weight)
+		t = append(w.leave(t, weight), opEnd)
 	}
-	cost := min(f.regions[0].cost, maxCost)
-	switch {
-	case loops && cost<=24:
-	case f.calls == 0 && cost <= leafFree:
-	default:
-		h = w.tick(h, cost)
+	if entry > 0 {
+		h = w.tick(h, min(entry, maxCost))
 	}
-	if len(t) > 0 {
+	if f.inner {
 		h = w.appendBlockType(append(h, opBlock), f.typ.results)
-		t = append(t, opEnd)
 	}
 	w.code = appendU32(w.code, uint32(len(h)+len(f.body)+len(t)))
 	w.code = append(w.code, h...)
 	w.code = append(w.code, f.body...)
 	w.code = append(w.code, t...)
-}
-
-// writeCosts writes the costs and the limit of the function's loops.
-func (f *function) writeCosts() {
-	loops := f.regions[1:]
-	most := int64(0)
-	for _, g := range loops {
-		most = max(most, g.cost)
-	}
-	for _, g := range loops {
-		putPadded(f.body[g.costAt:], min(g.cost, maxCost))
-		_ = most
-	}
 }
 
 // appendBlockType appends the type of a block without parameters.

@@ -6,8 +6,7 @@ func (w *rewriter) instruction() {
 	start := r.at
 	op := r.byte()
 	info := w.ops[op]
-	g := &f.regions[f.cur]
-	g.cost++
+	f.spend(1)
 	f.values += uint64(info.value)
 	if info.nan {
 		w.info.Floats = true
@@ -33,10 +32,16 @@ func (w *rewriter) instruction() {
 	case immElse, immEnd:
 		w.close(op, start)
 	case immLabel:
-		r.index("label", len(f.frames))
+		if label := r.index("label", len(f.frames)); r.err == nil {
+			f.branch(label)
+		}
+		f.straight, f.dead = false, f.dead || op == opBr
 	case immBrTable:
 		w.brTable()
+	case immUnreachable:
+		f.straight, f.dead = false, true
 	case immReturn:
+		f.straight, f.dead = false, true
 		f.replace(start, opBr, uint32(len(f.frames)-1))
 	case immCall:
 		w.call(start)
@@ -98,33 +103,35 @@ func (w *rewriter) block(op byte) {
 	f.values += 8 * uint64(operands)
 	if op == opLoop {
 		f.cur = len(f.regions)
+		if f.straight {
+			f.folded = f.cur
+		}
 		f.flush(r.at)
-		g := region{cost: 1}
-		f.body, g.costAt, g.limitAt = w.round(f.body)
+		g := region{longest: 1}
+		f.body, g.at = w.tickPadded(f.body)
 		f.regions = append(f.regions, g)
 	}
-	f.regions[f.cur].cost += int64(operands)
-	f.frames = append(f.frames, frame{op, f.cur})
+	if op != opBlock {
+		f.straight = false
+	}
+	f.spend(int64(operands))
+	f.open(op)
 }
 
 // close ends a block, or its first half.
 func (w *rewriter) close(op byte, start int) {
-	f, r := &w.function, w.r
-	top := &f.frames[len(f.frames)-1]
-	if op == opElse {
-		if top.kind != opIf {
-			r.at = start
-			r.malformed("else without if")
-			return
-		}
-		top.kind = opElse
-		f.joins++
+	f := &w.function
+	if op == opEnd {
+		f.shut()
 		return
 	}
-	f.frames = f.frames[:len(f.frames)-1]
-	if n := len(f.frames); n > 0 {
-		f.cur = f.frames[n-1].region
+	if f.frames[len(f.frames)-1].kind != opIf {
+		w.r.at = start
+		w.r.malformed("else without if")
+		return
 	}
+	f.joins++
+	f.otherwise()
 }
 
 // blockType reads a block's type and returns how many values it takes and gives.
@@ -158,11 +165,13 @@ func (w *rewriter) brTable() {
 	f, r := &w.function, w.r
 	n := r.count("labels of a br_table", w.caps.BrTable, 1)
 	for range n + 1 {
-		r.index("label", len(f.frames))
+		label := r.index("label", len(f.frames))
 		if r.err != nil {
 			return
 		}
+		f.branch(label)
 	}
+	f.straight, f.dead = false, true
 }
 
 // call reads a direct call and renumbers it.
@@ -183,8 +192,9 @@ func (w *rewriter) call(start int) {
 func (w *rewriter) called(t funcType) {
 	f := &w.function
 	f.calls++
+	f.straight = false
 	f.values += 8 * uint64(len(t.results))
-	f.regions[f.cur].cost += callCost + int64(len(t.params)+len(t.results))
+	f.spend(callCost + int64(len(t.params)+len(t.results)))
 }
 
 // reserved reads n bytes that must be zero: the place of memory indices to come.

@@ -15,7 +15,6 @@ const (
 
 // Instructions that the rewriting writes or must tell apart, section 5.4.
 const (
-	opUnreachable  = 0x00
 	opBlock        = 0x02
 	opLoop         = 0x03
 	opIf           = 0x04
@@ -25,7 +24,6 @@ const (
 	opBrIf         = 0x0d
 	opCall         = 0x10
 	opLocalGet     = 0x20
-	opLocalSet     = 0x21
 	opLocalTee     = 0x22
 	opGlobalGet    = 0x23
 	opGlobalSet    = 0x24
@@ -38,7 +36,6 @@ const (
 	opI64GeS       = 0x59
 	opI32Add       = 0x6a
 	opI32Sub       = 0x6b
-	opI64Add       = 0x7c
 	opI64Sub       = 0x7d
 	opI64Mul       = 0x7e
 	opI64ShrU      = 0x88
@@ -68,6 +65,7 @@ type imm uint8
 const (
 	immBad imm = iota // no instruction of core 2.0
 	immNone
+	immUnreachable
 	immBlock // also loop and if
 	immElse
 	immEnd
@@ -111,7 +109,7 @@ func instructions() *[256]opInfo {
 			t[op] = opInfo{imm: i, value: value}
 		}
 	}
-	set(0x00, 0x00, immNone, 0)
+	set(0x00, 0x00, immUnreachable, 0)
 	set(0x01, 0x01, immNone, 0) // nop
 	set(opBlock, opIf, immBlock, 0)
 	set(opElse, opElse, immElse, 0)

@@ -34,7 +34,7 @@ func TestOverhead(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
-	gs := []guest{{goguest, [][]string{{"float", "4"}, {"float", "4"}}}}
+	gs := []guest{{goguest, [][]string{{"sha256", "1"}, {"sort", "1"}, {"json", "3"}, {"fib", "3"}, {"float", "4"}}}}
 	if c := os.Getenv("CGUEST"); c != "" {
 		gs = append(gs, guest{c, [][]string{{"sha256", "40"}, {"sort", "20"}, {"fib", "10"}, {"float", "80"}, {"crc", "40"}}})
 	}

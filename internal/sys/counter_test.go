@@ -1,40 +1,94 @@
 package sys
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
-func BenchmarkCounterLoad(b *testing.B) {
-	c, err := OpenCounter(filepath.Join(b.TempDir(), "counter"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer c.Close()
-	b.Run("guarded", func(b *testing.B) {
-		var s uint64
-		for b.Loop() {
-			s += c.Load()
-		}
-		_ = s
-	})
-	b.Run("bare", func(b *testing.B) {
-		var s uint64
-		for b.Loop() {
-			s += c.cell().Load()
-		}
-		_ = s
-	})
-}
-
-func TestCounterTruncated(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "counter")
+func counter(t testing.TB, path string) *Counter {
+	t.Helper()
 	c, err := OpenCounter(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// TestCounter: what one mapping raises another sees, and it never sinks.
+func TestCounter(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "counter")
+	a, b := counter(t, path), counter(t, path)
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			c := counter(t, path)
+			for i := range uint64(1000) {
+				c.Raise(i*4 + uint64(g))
+			}
+		})
+	}
+	last := uint64(0)
+	for range 1000 {
+		v := b.Load()
+		if v < last {
+			t.Fatalf("sank from %d to %d", last, v)
+		}
+		last = v
+	}
+	wg.Wait()
+	if a.Load() != 3999 || b.Peek() != 3999 {
+		t.Fatalf("%d, %d", a.Load(), b.Peek())
+	}
+	if !a.Raise(5) || b.Load() != 3999 {
+		t.Fatal("it sank")
+	}
+	if n := testing.AllocsPerRun(100, func() { a.Load() }); n != 0 {
+		t.Fatalf("%v allocations", n)
+	}
+}
+
+// TestGuard: a fault of the counter ends f and nothing else; other panics go
+// through.
+func TestGuard(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "counter")
+	c, other := counter(t, path), counter(t, path+"2")
+	if !c.Guard(func() { c.Peek() }) {
+		t.Fatal("lost without a reason")
+	}
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if c.Guard(func() { c.Peek(); t.Error("went on") }) {
+		t.Fatal("not lost")
+	}
+	// Somebody in between recovers and passes it on wrapped, as an engine does.
+	if c.Guard(func() {
+		defer func() { panic(fmt.Errorf("wrapped: %w", recover().(error))) }()
+		c.Peek()
+	}) {
+		t.Fatal("not lost when wrapped")
+	}
+	want := errors.New("other")
+	for _, f := range []func(){func() { panic(want) }, func() { other.Guard(func() { c.Peek() }) }} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("a foreign panic was swallowed")
+				}
+			}()
+			other.Guard(f)
+		}()
+	}
+}
+
+func TestCounterTruncated(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "counter")
+	c := counter(t, path)
 	if !c.Raise(7) || c.Load() != 7 {
 		t.Fatalf("Load = %d after Raise(7)", c.Load())
 	}
@@ -47,4 +101,18 @@ func TestCounterTruncated(t *testing.T) {
 	if c.Raise(9) {
 		t.Fatal("Raise of a truncated file said ok")
 	}
+}
+
+func BenchmarkCounter(b *testing.B) {
+	c := counter(b, filepath.Join(b.TempDir(), "counter"))
+	b.Run("Load", func(b *testing.B) {
+		for b.Loop() {
+			c.Load()
+		}
+	})
+	b.Run("Peek", func(b *testing.B) {
+		for b.Loop() {
+			c.Peek()
+		}
+	})
 }

@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/provider/tree"
 )
 
@@ -36,22 +35,6 @@ func open(t testing.TB, path string, old bool) (*Root, tree.Dir) {
 		}
 	})
 	return r, d
-}
-
-// must fails the test unless e is ESUCCESS.
-func must(t testing.TB, e abi.Errno) {
-	t.Helper()
-	if e != abi.ESUCCESS {
-		t.Fatalf("unexpected %v", e)
-	}
-}
-
-// want fails the test unless got is want.
-func want(t testing.TB, what string, got, want abi.Errno) {
-	t.Helper()
-	if got != want {
-		t.Errorf("%s: %v, want %v", what, got, want)
-	}
 }
 
 func write(t testing.TB, path, text string) {

@@ -97,7 +97,7 @@ type span struct{ at, end int64 }
 // than the chain has, between the chain's offset and end.
 func (w *walker) findCommit(end int64, signed func(note []byte) bool) (*span, error) {
 	const window = 1 << 20
-	buf := make([]byte, window+commitSpace)
+	buf := make([]byte, min(window+commitSpace, end-w.c.off))
 	for off := w.c.off; off < end; off += window {
 		n, err := w.file.ReadAt(buf[:min(int64(len(buf)), end-off)], off)
 		if err != nil && err != io.EOF {

@@ -176,7 +176,7 @@ func (w *walker) each(b *batch, first uint64, f func(index uint64, r abi.Record)
 // tail returns the offset behind the last byte of the segment that is not zero,
 // the chain's offset if there is none after it.
 func (w *walker) tail() (int64, error) {
-	end, buf := w.c.off, make([]byte, 256<<10)
+	end, buf := w.c.off, make([]byte, 32<<10)
 	for off := w.c.off; ; {
 		n, err := w.file.ReadAt(buf, off)
 		if !allZero(buf[:n]) {

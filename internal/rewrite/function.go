@@ -116,6 +116,8 @@ func (w *rewriter) budget() {
 	if w.reloads > w.caps.Reloads {
 		w.r.over("calls times mutable globals", uint64(w.reloads), w.caps.Reloads)
 	}
+	if w.joins*w.nlocals>DBGmax {DBGmax=w.joins*w.nlocals; println(w.joins,w.nlocals)}
+ if w.r.end-w.r.at>DBGbody {DBGbody=0}
 	w.phis += w.joins * w.nlocals
 	if w.phis > w.caps.Phis {
 		w.r.over("blocks times locals", uint64(w.phis), w.caps.Phis)
@@ -203,3 +205,5 @@ func (f *function) flush(to int) {
 		f.copied = to
 	}
 }
+
+var DBGmax,DBGbody int

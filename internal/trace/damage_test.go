@@ -3,7 +3,6 @@ package trace
 import (
 	"bytes"
 	"encoding/binary"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -286,9 +285,12 @@ func TestOlderTable(t *testing.T) {
 
 // FuzzOpen: no file makes the reader panic, hang or allocate at will.
 func FuzzOpen(f *testing.F) {
-	b, frames := small(f, 1)
+	b, err := os.ReadFile(filepath.Join("testdata", "v1.f1rec"))
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Add(b)
-	f.Add(b[:frames[1]])
+	f.Add(b[:len(b)-trailerSize])
 	f.Add([]byte(magic))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, cutShort := range []bool{false, true} {
@@ -325,9 +327,6 @@ func FuzzChunk(f *testing.F) {
 		}
 		if n > len(b) {
 			t.Fatalf("%d calls in %d bytes: %v", n, len(b), err)
-		}
-		if err != io.EOF && err == nil {
-			t.Fatal("no end")
 		}
 	})
 }

@@ -54,7 +54,7 @@ func Guests() map[string][]byte {
 		"yield": start(Module{Imports: []Import{Yield}}, Loop(Call(0), Drop, Br(0))),
 		// flood writes for ever.
 		"flood": start(Module{Imports: []Import{FdWrite}, Data: text("x")},
-			Loop(Const(0), Const(1024), Store, Const(4), Const(65000), Store, write(0, 1, 65000), Br(0))),
+			Loop(Const(0), Const(1024), Store, Const(4), Const(60000), Store, write(0, 1, 60000), Br(0))),
 		// huge wants more memory than it is given.
 		"huge": start(Module{MinPages: 8192}),
 	}

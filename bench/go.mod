@@ -1,0 +1,30 @@
+module github.com/forgeone/forgeone/bench
+
+go 1.26.0
+
+replace github.com/forgeone/forgeone => ../
+
+require (
+	github.com/cedar-policy/cedar-go v1.9.0
+	github.com/forgeone/forgeone v0.0.0
+	github.com/tetratelabs/wazero v1.12.0
+)
+
+require (
+	github.com/fxamacker/cbor/v2 v2.10.0 // indirect
+	github.com/go-json-experiment/json v0.0.0-20260820222146-c27c302e5fc3 // indirect
+	github.com/goccy/go-yaml v1.19.2 // indirect
+	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
+	github.com/spf13/cobra v1.10.2 // indirect
+	github.com/spf13/pflag v1.0.9 // indirect
+	github.com/x448/float16 v0.8.4 // indirect
+	golang.org/x/exp v0.0.0-20220921023135-46d9e7742f1e // indirect
+	golang.org/x/mod v0.42.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+)
+
+tool (
+	github.com/forgeone/forgeone/cmd/forgeone
+	github.com/tetratelabs/wazero/cmd/wazero
+)

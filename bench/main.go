@@ -1,7 +1,7 @@
 // Command bench measures ForgeOne beside its rivals, in one process and in turns,
 // and prints each figure with the bar it is to reach. Run it from its folder:
 //
-//	go run . [-quick] [-json] [-only REGEXP]
+//	go run . [-quick] [-json] [-only REGEXP] [-row REGEXP] [-cpuprofile FILE]
 //
 // Figures are medians of pairs: both sides run one after the other, in changing
 // order, and a ratio is the median of the pairs' ratios. On a busy machine trust
@@ -27,13 +27,20 @@ func main() {
 
 // bench is what the sections share.
 type bench struct {
-	ctx   context.Context
-	dir   string // for everything that is made
-	quick bool   // tiny: figures mean nothing
-	reps  int
+	ctx context.Context
+	dir string // for everything that is made
+	options
 	rows  []Row
 	tools tools
 	pair  *pair
+}
+
+// options say what to measure.
+type options struct {
+	quick    bool // tiny: figures mean nothing
+	reps     int
+	sections *regexp.Regexp
+	loops    *regexp.Regexp // of the gate and compute sections
 }
 
 // section is a group of rows.
@@ -59,13 +66,21 @@ func run(args []string) error {
 	quick := fs.Bool("quick", false, "a tiny run, to see that it works")
 	asJSON := fs.Bool("json", false, "print JSON")
 	only := fs.String("only", "", "only the sections whose name matches this expression")
+	row := fs.String("row", "", "of the sections gate, compute and replay only the rows whose name matches this expression")
 	reps := fs.Int("reps", 7, "pairs per figure")
 	profile := fs.String("cpuprofile", "", "write a CPU profile here; its tag side tells ours from rivals")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	match, err := regexp.Compile(*only)
-	if err != nil {
+	o := options{quick: *quick, reps: max(*reps, 1)}
+	if *quick {
+		o.reps = 1
+	}
+	var err error
+	if o.sections, err = regexp.Compile(*only); err != nil {
+		return err
+	}
+	if o.loops, err = regexp.Compile(*row); err != nil {
 		return err
 	}
 	if *profile != "" {
@@ -77,12 +92,9 @@ func run(args []string) error {
 		if err := pprof.StartCPUProfile(f); err != nil {
 			return err
 		}
-		defer pprof.StopCPUProfile()
+		defer pprof.StopCPUProfile() // before the file is closed
 	}
-	if *quick {
-		*reps = 1
-	}
-	rows, err := measureAll(context.Background(), *quick, max(*reps, 1), match)
+	rows, err := measureAll(context.Background(), o)
 	if err != nil {
 		return err
 	}
@@ -93,16 +105,16 @@ func run(args []string) error {
 }
 
 // measureAll runs the sections whose name matches.
-func measureAll(ctx context.Context, quick bool, reps int, match *regexp.Regexp) ([]Row, error) {
+func measureAll(ctx context.Context, o options) ([]Row, error) {
 	dir, err := os.MkdirTemp("", "forgeone-bench-*")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{ctx: ctx, dir: dir, quick: quick, reps: reps}
+	b := &bench{ctx: ctx, dir: dir, options: o}
 	defer b.close()
 	for _, s := range sections {
-		if !match.MatchString(s.name) {
+		if !o.sections.MatchString(s.name) {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "bench: %s …\n", s.name)
@@ -113,7 +125,7 @@ func measureAll(ctx context.Context, quick bool, reps int, match *regexp.Regexp)
 		for i := range b.rows[before:] {
 			r := &b.rows[before+i]
 			r.Section = s.name
-			if quick {
+			if o.quick {
 				r.Met = nil // says nothing
 			}
 		}

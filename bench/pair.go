@@ -26,7 +26,6 @@ type pair struct {
 	kernel *kernel.Kernel
 	bare   *bare
 	timed  *bare // with WithCloseOnContextDone
-	quick  bool
 }
 
 // sides makes the pair, once.
@@ -34,11 +33,14 @@ func (b *bench) sides() (*pair, error) {
 	if b.pair != nil {
 		return b.pair, nil
 	}
-	p := &pair{data: filepath.Join(b.dir, "data"), quick: b.quick}
+	p := &pair{data: filepath.Join(b.dir, "data")}
 	if err := os.Mkdir(p.data, 0o700); err != nil {
 		return nil, err
 	}
 	if err := os.WriteFile(filepath.Join(p.data, "in"), text(16<<20+1<<16), 0o600); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(p.data, "zeros"), make([]byte, 16<<20+1<<16), 0o600); err != nil {
 		return nil, err
 	}
 	home := filepath.Join(b.dir, "home")

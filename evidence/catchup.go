@@ -18,7 +18,14 @@ func (l *Log) catchUp(locked bool) error {
 	if l.w.file != nil {
 		l.w.again() // what was read ahead may be older than what is there now
 	}
-	for {
+	goal := extent{seg: ^uint64(0)}
+	if !locked {
+		var err error
+		if goal, err = l.w.extent(); err != nil {
+			return err
+		}
+	}
+	for !l.w.reached(goal) {
 		first := l.w.c.tree.n
 		b, err := l.w.next()
 		var d *damage

@@ -35,6 +35,7 @@ const (
 	defaultSegment = 64 << 20
 	minSegment     = 16 << 10
 	maxSegment     = 1 << 30
+	maxFile        = maxSegment + 64<<20 // bytes of a segment file
 )
 
 // castagnoli is the table of crc32c; the standard library keeps one of them,

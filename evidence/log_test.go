@@ -305,15 +305,15 @@ func TestContext(t *testing.T) {
 	f := &fold{}
 	o.Follower = f
 	w := openLog(t, o)
-	in, out = make(chan struct{}), make(chan struct{})
+	in2, out2 := make(chan struct{}), make(chan struct{})
 	go func() {
 		_, _ = holder.Update(context.Background(), func() ([]abi.Record, error) {
-			close(in)
-			<-out
+			close(in2)
+			<-out2
 			return []abi.Record{runEnd(1)}, nil
 		})
 	}()
-	<-in
+	<-in2
 	answer := make(chan error)
 	go func() { answer <- w.Refresh(context.Background()) }()
 	for waiting := false; !waiting; time.Sleep(time.Millisecond) {
@@ -325,7 +325,7 @@ func TestContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantCode(t, <-answer, CodeClosed)
-	close(out)
+	close(out2)
 	<-w.done
 	if f.len() != 1 {
 		t.Fatal("the follower was called after Close")
@@ -368,4 +368,28 @@ func TestLargeBatch(t *testing.T) {
 	if r := mustVerify(t, o); r.Segments < 3 || r.Records != uint64(24*14)+r.Segments {
 		t.Fatalf("%+v", r)
 	}
+}
+
+// TestReadersEnd: a log that grows by a batch with every record read has an end
+// all the same.
+func TestReadersEnd(t *testing.T) {
+	o := newLog(t, small)
+	l := openLog(t, o)
+	add(t, l, runEnd(1), runEnd(2))
+	n := 0
+	grow := func(uint64, abi.Record) error {
+		if n++; n > 100 {
+			return errTest
+		}
+		add(t, l, runEnd(n), runEnd(n))
+		return nil
+	}
+	r, err := Verify(context.Background(), o.Dir, []PublicKey{o.Key.Public()}, VerifyOptions{Each: grow})
+	if err != nil || r.Records != 3 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if err := Read(o.Dir, 0, grow); err != nil || n != 3+9 {
+		t.Fatalf("%d records, %v", n, err)
+	}
+	mustVerify(t, o)
 }

@@ -10,15 +10,22 @@ import (
 
 // Read calls each with every committed record from index from on, in order,
 // without a key: it checks checksums, the tree and the chain of seals, but not
-// who signed. It takes no lock and stops, without an error, at bytes behind
-// the last commit, which may be a write in progress. An error of each ends it
+// who signed. It reads what is there when it begins, takes no lock, and stops,
+// without an error, at bytes behind the last commit, which may be a write in
+// progress. An error of each ends it
 // and comes back as it is.
 //
 // Damage is reported as by Verify; use that to know whether a log is genuine.
 func Read(dir string, from uint64, each func(index uint64, r abi.Record) error) error {
 	w := newWalker(sys.OS{}, dir)
 	defer func() { _ = w.close() }() // it was only read
-	for {
+	goal, err := w.extent()
+	if isMissing(err) {
+		return missing(dir, err)
+	} else if err != nil {
+		return publish(dir, err)
+	}
+	for !w.reached(goal) {
 		first := w.c.tree.n
 		b, err := w.next()
 		switch {
@@ -49,6 +56,7 @@ func Read(dir string, from uint64, each func(index uint64, r abi.Record) error) 
 			return publish(dir, err)
 		}
 	}
+	return nil
 }
 
 // unfinished tells whether d may be a write in progress: damage behind the last

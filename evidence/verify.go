@@ -53,10 +53,11 @@ type Report struct {
 // and time; with Each, every record must be one that this software writes, to
 // the byte. (Decoding costs some ten times as much as hashing.)
 //
-// A log may be written meanwhile. Verify reads without a lock, and where it
-// meets the end, or anything wrong, it looks again from the last commit with
-// the log's lock shared, so that what it reports is never a write in progress.
-// It then verifies the log as it was at some moment while Verify ran.
+// A log may be written meanwhile. Verify looks how far it reaches, with the
+// log's lock shared for that moment, and verifies the log as it was then; it
+// ends also when others append faster than it reads. It reads without a
+// lock, and where it meets anything wrong it looks again from the last commit
+// with the lock, so that what it reports is never a write in progress.
 //
 // # Errors
 //
@@ -90,6 +91,7 @@ type verifier struct {
 	ctx    context.Context
 	o      VerifyOptions
 	w      *walker
+	goal   extent
 	turn   *sys.Turnstile // nil: there is no lock file, so nobody writes
 	locked bool
 	report Report
@@ -116,9 +118,19 @@ func (v *verifier) release() error {
 	return err
 }
 
-// run reads to the end of the log.
-func (v *verifier) run() error {
-	for {
+// run reads as far as the log reaches at the beginning. Behind that there were
+// zeros then, if nobody was writing: the lock is held for this look.
+func (v *verifier) run() (err error) {
+	if err := v.lock(); err != nil {
+		return err
+	}
+	if v.goal, err = v.w.extent(); err != nil {
+		return err
+	}
+	if err := v.unlock(); err != nil {
+		return err
+	}
+	for !v.w.reached(v.goal) {
 		if err := v.ctx.Err(); err != nil {
 			return err
 		}
@@ -141,6 +153,7 @@ func (v *verifier) run() error {
 			v.w.again()
 		}
 	}
+	return nil
 }
 
 // end judges where the reading ended; nobody writes now.
@@ -191,6 +204,9 @@ func (v *verifier) end(err error) error {
 // then may come is let go of with its file.
 func (v *verifier) lock() error {
 	turn := v.turn
+	if turn == nil {
+		return v.ctx.Err()
+	}
 	got := make(chan error, 1)
 	go func() { got <- turn.RLock() }()
 	select {

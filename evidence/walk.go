@@ -126,6 +126,12 @@ func (w *walker) enter(n uint64) error {
 	if err != nil {
 		return err
 	}
+	// A file of a tebibyte of nothing would keep a reader busy for hours.
+	if i, err := f.Stat(); err != nil {
+		return closing(f, err)
+	} else if i.Size() > maxFile {
+		return closing(f, &damage{code: CodeDamaged, what: "the segment file is too long", seg: n, off: maxFile, index: w.c.tree.n})
+	}
 	b := make([]byte, headerSize)
 	m, err := f.ReadAt(b, 0)
 	if err != nil && err != io.EOF {
@@ -168,43 +174,6 @@ func (w *walker) each(b *batch, first uint64, f func(index uint64, r abi.Record)
 		}
 		if err := f(first+uint64(i), r); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// tail returns the offset behind the last byte of the segment that is not zero,
-// the chain's offset if there is none after it.
-func (w *walker) tail() (int64, error) {
-	end, buf := w.c.off, make([]byte, 32<<10)
-	for off := w.c.off; ; {
-		n, err := w.file.ReadAt(buf, off)
-		if !allZero(buf[:n]) {
-			for i := n; i > 0; i-- {
-				if buf[i-1] != 0 {
-					end = off + int64(i)
-					break
-				}
-			}
-		}
-		if off += int64(n); err == io.EOF {
-			return end, nil
-		} else if err != nil {
-			return end, err
-		}
-	}
-}
-
-// strays returns damage if there are segments beyond the last one: something
-// between is missing.
-func (w *walker) strays() error {
-	list, err := w.fs.ReadDir(w.dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range list {
-		if n, ok := parseSegmentName(e.Name()); ok && n > w.c.seg+1 {
-			return w.c.damage(CodeChain, w.c.off, w.c.tree.n, "segment "+segmentName(w.c.seg+1)+" is missing: there is "+e.Name(), nil)
 		}
 	}
 	return nil

@@ -17,6 +17,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if home := os.Getenv(replayHelper); home != "" {
+		if err := replayOnce(home); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	testscript.Main(m, map[string]func(){
 		"forgeone": func() { os.Exit(cli.Main(os.Args[1:])) },
 	})
@@ -41,7 +48,6 @@ func TestScripts(t *testing.T) {
 			}
 			e.Setenv("FORGEONE_HOME", home)
 			e.Setenv("GUESTS", filepath.Join(shared, "guests"))
-			e.Setenv("FORGEONE", os.Getenv("PATH"))
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

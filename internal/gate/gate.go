@@ -53,6 +53,7 @@ type Gate struct {
 	decider atomic.Pointer[Decider]
 	obj     abi.Object // of the call under way; reused
 	calls   uint64
+	refused bool // the recorder had no room for a call
 }
 
 // New returns the gate of a thread whose first call has index 0.
@@ -68,6 +69,9 @@ func (g *Gate) SetDecider(d Decider) { g.decider.Store(&d) }
 
 // Calls is the number of calls recorded.
 func (g *Gate) Calls() uint64 { return g.calls }
+
+// Refused tells whether the run ended before a call that could not be recorded.
+func (g *Gate) Refused() bool { return g.refused }
 
 // StringsSize is the world's.
 func (g *Gate) StringsSize(n abi.Num) (count, bytes int) { return g.world.StringsSize(n) }
@@ -87,6 +91,7 @@ func (g *Gate) Do(c *abi.Call) abi.Errno {
 	in := g.decider.Load()
 	d := (*in).Decide(c, o) // a denial wins over "does not exist": no oracle
 	if c.Stop = g.rec.Reserve(c, o); c.Stop != abi.OutcomeNone {
+		g.refused = true
 		g.world.Release(o)
 		return c.Errno
 	}

@@ -131,7 +131,7 @@ func (r *run) execute(ctx context.Context, m *wasm.Module, world *provider.World
 	meter := g.Meter()
 	end := trace.End{
 		Outcome: ex.Outcome, Exit: ex.Code, Trap: ex.Trap, Calls: g.Calls(), Denials: r.sink.count(),
-		Ticks: meter.Ticks(), Fuel: meter.Used(ex.Gas),
+		Ticks: meter.Ticks(), Fuel: meter.Used(ex.Gas), Entry: g.Refused(),
 	}
 	if guest != nil {
 		end.State = guest.State(r.rec.StateMAC())

@@ -75,7 +75,7 @@ func (p *player) external() bool {
 
 // atEnd tells whether the recorded run was ended from outside at this point.
 func (p *player) atEnd(calls uint64) bool {
-	return p.external() && calls == p.end.Calls && p.ticks == p.end.Ticks
+	return p.external() && !p.end.Entry && calls == p.end.Calls && p.ticks == p.end.Ticks
 }
 
 // Resolve resolves nothing: the event has the object.
@@ -139,7 +139,7 @@ func (p *player) Reserve(c *abi.Call, _ *abi.Object) abi.Outcome {
 	case p.peeked:
 		c.Out = p.ev.Out
 		return abi.OutcomeNone
-	case p.external() && c.Index == p.end.Calls:
+	case p.end.Entry && c.Index == p.end.Calls:
 		return p.end.Outcome // there was no room to record this call
 	}
 	p.diverge(c, "the recorded run had ended before this call")
@@ -188,6 +188,8 @@ func (p *player) compareEnd(got *trace.End) {
 	case got.Calls < want.Calls:
 		p.peek()
 		p.diverge(nil, fmt.Sprintf("the guest ended after %d calls, the recorded run made %d", got.Calls, want.Calls))
+	case got.Entry != want.Entry:
+		p.diverge(nil, "the recorded run ended before a call that could not be recorded, the replay did not, or the reverse")
 	case got.Outcome != want.Outcome:
 		p.diverge(nil, fmt.Sprintf("outcome: recorded %v, replayed %v", want.Outcome, got.Outcome))
 	case got.Exit != want.Exit:

@@ -48,13 +48,19 @@ type Divergence struct {
 func (d *Divergence) Error() string { return fmt.Sprintf("call %d: %s", d.Call, d.What) }
 
 // EndDigest is the digest that stands for the end of a run: outcome, exit
-// code, calls, ticks, fuel, trap, and the tag over memory and globals.
+// code, calls, ticks, fuel, the tag over memory and globals, whether it ended
+// before a call that was not recorded, and the trap.
 func EndDigest(e *trace.End) abi.Digest {
 	var b []byte
 	for _, v := range []uint64{uint64(e.Outcome), uint64(e.Exit), e.Calls, e.Ticks, e.Fuel} {
 		b = be64(b, v)
 	}
 	b = append(b, e.State[:]...)
+	if e.Entry {
+		b = append(b, 1)
+	} else {
+		b = append(b, 0)
+	}
 	return seal.Sum("forgeone/end/v1", b, []byte(e.Trap))
 }
 
@@ -112,7 +118,7 @@ func Run(ctx context.Context, in Input) (*Result, error) {
 	m := g.Meter()
 	got := &trace.End{
 		Outcome: ex.Outcome, Exit: ex.Code, Trap: ex.Trap, Calls: g.Calls(), Denials: p.denials,
-		Ticks: m.Ticks(), Fuel: m.Used(ex.Gas), State: guest.State(in.Recording.StateMAC()),
+		Ticks: m.Ticks(), Fuel: m.Used(ex.Gas), State: guest.State(in.Recording.StateMAC()), Entry: g.Refused(),
 	}
 	if p.div == nil {
 		p.compareEnd(got)

@@ -1,5 +1,8 @@
 package rewrite
 
+// mergeDepth weighs a block's depth in Caps.Merges.
+const mergeDepth = 32
+
 // rewriter rewrites the functions of a module that was scanned.
 type rewriter struct {
 	*module
@@ -15,8 +18,8 @@ type rewriter struct {
 	extras     int
 	blockTypes map[string]uint32 // by results, of types without parameters
 
-	locals, reloads, phis int
-	mutable               int
+	locals, reloads, merges int
+	mutable                 int
 
 	function
 }
@@ -38,6 +41,7 @@ type function struct {
 	inner   bool // calls something that may call in turn
 	bulk    bool // has bulk operations, and so the scratch local
 	joins   int  // places where control flow may meet
+	depths  int  // the sum of the depths of all blocks
 	// straight: control came here from the function's entry and nowhere else,
 	// and no call was made. folded is the loop that was reached so, 0 for none.
 	straight bool
@@ -116,11 +120,9 @@ func (w *rewriter) budget() {
 	if w.reloads > w.caps.Reloads {
 		w.r.over("calls times mutable globals", uint64(w.reloads), w.caps.Reloads)
 	}
-	if w.joins*w.nlocals>DBGmax {DBGmax=w.joins*w.nlocals; println(w.joins,w.nlocals)}
- if w.r.end-w.r.at>DBGbody {DBGbody=0}
-	w.phis += w.joins * w.nlocals
-	if w.phis > w.caps.Phis {
-		w.r.over("blocks times locals", uint64(w.phis), w.caps.Phis)
+	w.merges += w.joins*w.nlocals*w.nlocals + mergeDepth*w.depths
+	if w.merges > w.caps.Merges {
+		w.r.over("places where control flow meets, by what lives there", uint64(w.merges), w.caps.Merges)
 	}
 }
 
@@ -205,5 +207,3 @@ func (f *function) flush(to int) {
 		f.copied = to
 	}
 }
-
-var DBGmax,DBGbody int

@@ -100,6 +100,7 @@ func (w *rewriter) block(op byte) {
 		return
 	}
 	f.joins++
+	f.depths += len(f.frames)
 	f.values += 8 * uint64(operands)
 	if op == opLoop {
 		f.cur = len(f.regions)

@@ -1,0 +1,37 @@
+# What each target does stands beside it; `make` alone lists them.
+GO ?= go
+TOOLS := $(GO) tool -modfile=tools/go.mod
+RACE := ./internal/gate ./internal/trace ./internal/provider/... ./internal/policy ./internal/brain ./internal/sys ./evidence ./internal/kernel
+
+.PHONY: help test need lint race soak bench docs build
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+test: need ## run all tests
+	$(GO) test ./...
+	cd bench && $(GO) test ./...
+
+need: ## check for what tests need beside Go, and install it where that is possible
+	@scripts/need
+
+lint: ## gofumpt, go vet, staticcheck
+	@out=$$($(TOOLS) gofumpt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofumpt would change:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(TOOLS) staticcheck ./...
+	cd bench && $(GO) vet ./... && $(GO) tool -modfile=../tools/go.mod staticcheck ./...
+
+race: ## run the tests of the concurrent packages under the race detector
+	$(GO) test -race -short $(RACE)
+
+soak: ## long runs of the crash tests
+	FORGEONE_SOAK=1 $(GO) test -timeout 60m -run 'Kill|Soak|Crash' -v ./cmd/forgeone ./evidence
+
+bench: ## print the figures of docs, beside their rivals
+	cd bench && $(GO) run .
+
+docs: ## write the generated pages anew
+	$(GO) test ./internal/cli -run TestReference -update
+
+build: ## one static binary in bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/forgeone ./cmd/forgeone

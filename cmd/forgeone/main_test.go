@@ -54,6 +54,7 @@ func TestScripts(t *testing.T) {
 			"flip":    flip,
 			"subst":   subst,
 			"program": program,
+			"cc":      cc,
 		},
 	})
 }
@@ -168,4 +169,15 @@ func program(ts *testscript.TestScript, neg bool, args []string) {
 	wd, err := os.Getwd()
 	ts.Check(err)
 	ts.Check(buildGuest(ts.MkAbs(args[0]), filepath.Join(wd, "..", "..", "test", "programs"), args[1]))
+}
+
+// cc OUT SRC builds a C program for wasip1. `make need` installs what it takes.
+func cc(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: cc OUT SOURCE")
+	}
+	c := exec.Command("clang", "--target=wasm32-wasi", "-O2", "-o", ts.MkAbs(args[0]), ts.MkAbs(args[1]))
+	if b, err := c.CombinedOutput(); err != nil {
+		ts.Fatalf("clang: %v (`make need` installs it)\n%s", err, b)
+	}
 }

@@ -1,0 +1,104 @@
+package forgeone_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/forgepkg"
+	"github.com/forgeone/forgeone/internal/codec"
+	"github.com/forgeone/forgeone/internal/kernel"
+	"github.com/forgeone/forgeone/internal/keys"
+	"github.com/forgeone/forgeone/internal/policy"
+	"github.com/forgeone/forgeone/internal/rewrite"
+	"github.com/forgeone/forgeone/internal/seal"
+	"github.com/forgeone/forgeone/internal/wasm"
+)
+
+// TestFormatsState takes the files of a real state folder apart as FORMATS.md
+// describes them.
+func TestFormatsState(t *testing.T) {
+	ctx, home := context.Background(), t.TempDir()
+	if err := os.Chmod(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kernel.Init(ctx, home, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	k, err := kernel.Open(ctx, kernel.Options{Home: home})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close(ctx)
+	hello := guest(t, "hello")
+	if _, err := k.Run(ctx, kernel.Spec{Target: hello}); err != nil {
+		t.Fatal(err)
+	}
+	h, local := k.Home(), k.Keys()
+	base := policy.Base()
+	if got := doc(t, filepath.Join(h.Policies(), policy.Digest([]policy.Source{base}).Hex()+".policy")); got != string(policyFile(t, base.Name, base.Text)) {
+		t.Error("the base policy is not kept as described")
+	}
+
+	module := forgepkg.ModuleDigest([]byte(doc(t, hello)))
+	adm := []byte(doc(t, filepath.Join(h.Cache(), module.Hex()+".adm")))
+	body, tag := adm[:len(adm)-32], adm[len(adm)-32:]
+	caps, err := codec.Marshal(k.Config().Caps())
+	if err != nil {
+		t.Fatal(err)
+	}
+	authentic(t, "admission", tag, local.Cache, "forgeone/admission/v1", []byte{rewrite.Version}, module[:], caps, body)
+	var a struct {
+		Rewritten abi.Digest `cbor:"1,keyasint"`
+		MemoryMin uint64     `cbor:"2,keyasint"`
+		Floats    bool       `cbor:"3,keyasint,omitempty"`
+		Tag       []byte     `cbor:"4,keyasint,omitempty"`
+	}
+	if err := codec.Unmarshal(body, &a); err != nil {
+		t.Fatal(err)
+	}
+	code := []byte(doc(t, filepath.Join(h.Modules(), a.Rewritten.Hex()+".wasm")))
+	if seal.Sum("forgeone/rewritten/v1", code) != a.Rewritten {
+		t.Error("the rewritten module is not named by its digest")
+	}
+	authentic(t, "rewritten module", a.Tag, local.Cache, "forgeone/rewritten/v1", code)
+
+	entry := []byte(doc(t, filepath.Join(h.Cache(), a.Rewritten.Hex()+".code")))
+	rest, ok := bytes.CutPrefix(entry, []byte("F1CODE\x01\n"))
+	if !ok || uint64(binary.LittleEndian.Uint32(rest)) > uint64(len(rest)-4-32) {
+		t.Fatalf("the code entry begins with %x", entry[:16])
+	}
+	authentic(t, "compiled code", entry[len(entry)-32:], local.Cache, "forgeone/code-cache/v1", []byte(wasm.EngineID), a.Rewritten[:], entry[:len(entry)-32])
+
+	for name, purpose := range map[string]string{keys.RecordingFile: "recording", keys.CacheFile: "cache"} {
+		blk, rest := pem.Decode([]byte(doc(t, filepath.Join(h.Keys(), name))))
+		if blk == nil || blk.Type != "FORGEONE SECRET KEY" || blk.Headers["Purpose"] != purpose || len(blk.Bytes) != 32 || len(rest) > 0 {
+			t.Errorf("%s is not as described", name)
+		}
+	}
+	signed := doc(t, h.Config())
+	i := strings.LastIndex(strings.TrimSuffix(signed, "\n"), "\n") + 1
+	var id, sig string
+	if line := strings.Fields(signed[i:]); len(line) == 4 {
+		id, sig = line[2], line[3]
+	}
+	raw, err := base64.StdEncoding.DecodeString(sig)
+	if pub := local.Node.Public(); err != nil || id != pub.ID().Hex() || !pub.Verify("forgeone/config/v1", []byte(signed[:i]), raw) {
+		t.Error("the configuration is not signed as described")
+	}
+}
+
+// authentic checks an HMAC over parts.
+func authentic(t *testing.T, what string, tag []byte, key seal.Key, domain string, parts ...[]byte) {
+	t.Helper()
+	if want := seal.Authenticate(key, domain, bytes.Join(parts, nil)); !bytes.Equal(want[:], tag) {
+		t.Errorf("%s: the tag does not fit the description", what)
+	}
+}

@@ -76,7 +76,7 @@ func golden(t *testing.T, marker, want string) {
 	t.Helper()
 	const name = "docs/FORMATS.md"
 	page := doc(t, name)
-	begin, end := "<!-- "+marker+": made by `make docs` -->\n", "<!-- end -->\n"
+	begin, end := "<!-- "+marker+": made by `go test . -run TestFormats -update` -->\n", "<!-- end -->\n"
 	i := strings.Index(page, begin)
 	if i < 0 {
 		t.Fatalf("%s has no marker %q", name, begin)
@@ -90,7 +90,7 @@ func golden(t *testing.T, marker, want string) {
 		return
 	}
 	if !*update {
-		t.Errorf("%s: the table of %s is stale (make docs); want\n%s", name, marker, want)
+		t.Errorf("%s: the table of %s is stale (go test . -run TestFormats -update); want\n%s", name, marker, want)
 		return
 	}
 	if err := os.WriteFile(name, []byte(page[:i]+want+page[i+n:]), 0o644); err != nil {

@@ -6,11 +6,13 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/pem"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/forgeone/forgeone"
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/forgepkg"
 	"github.com/forgeone/forgeone/internal/codec"
@@ -100,5 +102,40 @@ func authentic(t *testing.T, what string, tag []byte, key seal.Key, domain strin
 	t.Helper()
 	if want := seal.Authenticate(key, domain, bytes.Join(parts, nil)); !bytes.Equal(want[:], tag) {
 		t.Errorf("%s: the tag does not fit the description", what)
+	}
+}
+
+// TestNothingPersonalInClear: whoever has log and recordings without a key
+// learns neither what a run was given nor what it was denied.
+func TestNothingPersonalInClear(t *testing.T) {
+	n := open(t)
+	mount := t.TempDir()
+	res, err := n.Run(context.Background(), forgeone.RunSpec{
+		Target: guest(t, "deny"), Args: []string{"an-argument"}, Env: []string{"K=a-value"}, Mounts: []forgeone.Mount{{Host: mount, Guest: "/mounted-here"}},
+	})
+	if err != nil || res.Denials == 0 {
+		t.Fatal(res, err)
+	}
+	files := 0
+	for _, dir := range []string{"log", "recordings"} {
+		err := filepath.WalkDir(filepath.Join(n.Home(), dir), func(p string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			files++
+			text := doc(t, p)
+			for _, s := range []string{"an-argument", "a-value", "mounted-here", filepath.Base(filepath.Dir(mount)), "secret"} {
+				if strings.Contains(text, s) {
+					t.Errorf("%s/%s shows %q", dir, d.Name(), s)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files < 2 {
+		t.Fatalf("only %d files", files)
 	}
 }

@@ -46,13 +46,10 @@ func replayOnce(home string) error {
 	return err
 }
 
-// probed is a state folder with one run of the probe, and what the run wrote.
-func probed(t *testing.T, args ...string) (k *kernel.Kernel, id, out string) {
+// ran is a state folder with one run of a guest that was given a folder of
+// input, which is gone afterwards, and what the run wrote.
+func ran(t *testing.T, guest string, input map[string]string, args ...string) (k *kernel.Kernel, id, out string) {
 	t.Helper()
-	probe := filepath.Join(t.TempDir(), "probe.wasm")
-	if err := buildGuest(probe, ".", "./testdata/guests/probe"); err != nil {
-		t.Fatal(err)
-	}
 	home := filepath.Join(t.TempDir(), "home")
 	if _, err := kernel.Init(t.Context(), home, "", nil); err != nil {
 		t.Fatal(err)
@@ -63,24 +60,37 @@ func probed(t *testing.T, args ...string) (k *kernel.Kernel, id, out string) {
 	}
 	t.Cleanup(func() { k.Close(context.Background()) })
 	in := t.TempDir()
-	if err := os.WriteFile(filepath.Join(in, "a"), bytes.Repeat([]byte("line\n"), 10_000), 0o600); err != nil {
-		t.Fatal(err)
+	for name, text := range input {
+		if err := os.WriteFile(filepath.Join(in, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var b bytes.Buffer
 	r, err := k.Run(t.Context(), kernel.Spec{
-		Target: probe, Args: args, Mounts: []trace.Mount{{Host: in, Guest: "/in", ReadOnly: true}},
+		Target: guest, Args: args, Mounts: []trace.Mount{{Host: in, Guest: "/in", ReadOnly: true}},
 		Stdin: host.NewReader(strings.NewReader("")), Stdout: host.NewWriter(&b), Stderr: host.NewWriter(&b),
 	})
 	if err != nil || r.Exit != 0 {
 		t.Fatalf("%+v %v\n%s", r, err, b.String())
 	}
+	if err := os.RemoveAll(in); err != nil {
+		t.Fatal(err)
+	}
 	return k, string(r.Run), b.String()
 }
 
-// TestReplay100: a run with clocks, randomness, map order, goroutines and
-// sleeps replays identically, a hundred times of a hundred.
-func TestReplay100(t *testing.T) {
-	k, id, want := probed(t, "everything")
+func built(t *testing.T, dir, pkg string) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "guest.wasm")
+	if err := buildGuest(out, dir, pkg); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// hundred replays a run a hundred times in one process.
+func hundred(t *testing.T, k *kernel.Kernel, id, want string) {
+	t.Helper()
 	r, err := k.FindRun(id)
 	if err != nil {
 		t.Fatal(err)
@@ -102,6 +112,23 @@ func TestReplay100(t *testing.T) {
 	}
 }
 
+// TestReplay100: a run with clocks, randomness, map order, goroutines and
+// sleeps replays identically, a hundred times of a hundred.
+func TestReplay100(t *testing.T) {
+	k, id, want := ran(t, built(t, ".", "./testdata/guests/probe"), nil, "everything")
+	hundred(t, k, id, want)
+}
+
+// TestReplay100Jsonnet does the same with a real program whose input is gone.
+func TestReplay100Jsonnet(t *testing.T) {
+	guest := built(t, "../../test/programs", "github.com/google/go-jsonnet/cmd/jsonnet")
+	k, id, want := ran(t, guest, map[string]string{"a.jsonnet": "{ a: std.sort(std.range(1, 50)), b: import 'b.libsonnet' }", "b.libsonnet": "1 + 1"}, "/in/a.jsonnet")
+	if !strings.Contains(want, `"b": 2`) {
+		t.Fatal(want)
+	}
+	hundred(t, k, id, want)
+}
+
 // TestReplayOpensNothing: once loaded, a replay opens no file and no socket and
 // starts no process.
 func TestReplayOpensNothing(t *testing.T) {
@@ -109,7 +136,7 @@ func TestReplayOpensNothing(t *testing.T) {
 	if err != nil || runtime.GOOS != "linux" {
 		t.Skip("no strace on this machine: what a replay opens can't be watched")
 	}
-	k, _, want := probed(t, "cat", "/in/a")
+	k, _, want := ran(t, built(t, ".", "./testdata/guests/probe"), map[string]string{"a": strings.Repeat("line\n", 10_000)}, "cat", "/in/a")
 	home := string(k.Home())
 	self, err := os.Executable()
 	if err != nil {

@@ -30,7 +30,7 @@ type workload struct {
 	signers   []abi.Digest
 	assets    map[string][]byte
 	admission
-	code []byte // the rewritten module
+	code []byte // the rewritten module; nil if it is compiled already
 }
 
 // admission is what is known of a module once it was admitted and rewritten.
@@ -143,6 +143,13 @@ func workloadOf(v *forgepkg.Verified) *workload {
 // rewritten module is kept by its digest, because replays use that one; what
 // is known of it is a cache entry under the node's MAC.
 func (k *Kernel) admit(w *workload, module []byte) error {
+	k.modules.mu.Lock()
+	known, ok := k.modules.admitted[w.module]
+	k.modules.mu.Unlock()
+	if ok {
+		w.admission = known
+		return nil
+	}
 	entry := filepath.Join(k.home.Cache(), w.module.Hex()+".adm")
 	if k.admitted(w, entry) {
 		return nil

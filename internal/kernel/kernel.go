@@ -49,11 +49,13 @@ type Kernel struct {
 	modules moduleSet
 }
 
-// moduleSet keeps compiled modules by the digest of their rewritten form, for
-// the kernel's lifetime: compiling costs seconds.
+// moduleSet keeps compiled modules by the digest of their rewritten form, and
+// which module was rewritten to which, for the kernel's lifetime: compiling
+// costs seconds.
 type moduleSet struct {
-	mu sync.Mutex
-	m  map[abi.Digest]*wasm.Module
+	mu       sync.Mutex
+	m        map[abi.Digest]*wasm.Module
+	admitted map[abi.Digest]admission // by the original's digest; only of modules in m
 }
 
 // Open boots a kernel on an existing state folder.
@@ -144,9 +146,20 @@ func startBrain(_ context.Context, k *Kernel) error {
 
 func startEngine(ctx context.Context, k *Kernel) (err error) {
 	k.cache = wasm.NewCache(k.home.Cache(), k.keys.Cache)
-	k.modules.m = map[abi.Digest]*wasm.Module{}
+	k.modules.m, k.modules.admitted = map[abi.Digest]*wasm.Module{}, map[abi.Digest]admission{}
 	k.engine, err = wasm.New(ctx, k.cache)
 	return err
+}
+
+// compiled returns the compiled form of an admitted workload.
+func (k *Kernel) compiled(ctx context.Context, w *workload) (*wasm.Module, error) {
+	m, err := k.module(ctx, w.code, w.Rewritten)
+	if err == nil {
+		k.modules.mu.Lock()
+		k.modules.admitted[w.module] = w.admission
+		k.modules.mu.Unlock()
+	}
+	return m, err
 }
 
 // module returns the compiled form of a rewritten module, compiling it once.

@@ -112,7 +112,7 @@ func (k *Kernel) Install(ctx context.Context, path string) (*Verified, error) {
 	if err := k.admit(w, m); err != nil {
 		return nil, err
 	}
-	if _, err := k.module(ctx, w.code, w.Rewritten); err != nil {
+	if _, err := k.compiled(ctx, w); err != nil {
 		return nil, err
 	}
 	if err := k.keepPackage(path, v.Digest); err != nil {

@@ -88,7 +88,7 @@ func (k *Kernel) Run(ctx context.Context, s Spec) (*Report, error) {
 			Hint: fmt.Sprintf("forgeone run --memory %d %s", (w.MemoryMin+15)/16, s.Target),
 		}
 	}
-	m, err := k.module(ctx, w.code, w.Rewritten)
+	m, err := k.compiled(ctx, w)
 	if err != nil {
 		return nil, err
 	}

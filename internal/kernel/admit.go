@@ -30,11 +30,13 @@ type workload struct {
 	signers   []abi.Digest
 	assets    map[string][]byte
 	admission
-	code []byte // the rewritten module; nil if it is compiled already
+	id   [32]byte // the module's MAC, by which its admission is found
+	code []byte   // the rewritten module; nil if it is compiled already
 }
 
 // admission is what is known of a module once it was admitted and rewritten.
 type admission struct {
+	Module    abi.Digest `cbor:"5,keyasint"` // the original
 	Rewritten abi.Digest `cbor:"1,keyasint"`
 	MemoryMin uint64     `cbor:"2,keyasint"` // pages
 	Floats    bool       `cbor:"3,keyasint,omitempty"`
@@ -43,6 +45,7 @@ type admission struct {
 
 const (
 	admissionDomain = "forgeone/admission/v1"
+	entryDomain     = "forgeone/admission-entry/v1"
 	rewrittenDomain = "forgeone/rewritten/v1"
 )
 
@@ -107,9 +110,10 @@ func (k *Kernel) openBare(path string) (*workload, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := forgepkg.ModuleDigest(b)
-	w := &workload{name: brain.BareName(d), bare: true, module: d}
-	return w, k.admit(w, b)
+	w := &workload{bare: true}
+	err = k.admit(w, b)
+	w.name = brain.BareName(w.module)
+	return w, err
 }
 
 // openPackage verifies a package file and loads it.
@@ -141,16 +145,19 @@ func workloadOf(v *forgepkg.Verified) *workload {
 
 // admit checks and rewrites a module, or finds that this was done before. The
 // rewritten module is kept by its digest, because replays use that one; what
-// is known of it is a cache entry under the node's MAC.
+// is known of it is a cache entry under the node's MAC, found by a MAC of the
+// module: a fifth of the cost of its digest.
 func (k *Kernel) admit(w *workload, module []byte) error {
+	id := seal.Authenticate(k.keys.Cache, admissionDomain, module)
 	k.modules.mu.Lock()
-	known, ok := k.modules.admitted[w.module]
+	known, ok := k.modules.admitted[id]
 	k.modules.mu.Unlock()
+	w.id = id
 	if ok {
-		w.admission = known
+		w.take(known)
 		return nil
 	}
-	entry := filepath.Join(k.home.Cache(), w.module.Hex()+".adm")
+	entry := filepath.Join(k.home.Cache(), abi.Digest(id).Hex()+".adm")
 	if k.admitted(w, entry) {
 		return nil
 	}
@@ -158,10 +165,12 @@ func (k *Kernel) admit(w *workload, module []byte) error {
 	if err != nil {
 		return err
 	}
-	w.code = code
-	w.admission = admission{Rewritten: seal.Sum(rewrittenDomain, code), MemoryMin: info.MemoryMin, Floats: info.Floats}
 	tag := seal.Authenticate(k.keys.Cache, rewrittenDomain, code)
-	w.Tag = tag[:]
+	w.code = code
+	w.take(admission{
+		Module: forgepkg.ModuleDigest(module), Rewritten: seal.Sum(rewrittenDomain, code),
+		MemoryMin: info.MemoryMin, Floats: info.Floats, Tag: tag[:],
+	})
 	if err := sys.WriteFile(k.moduleFile(w.Rewritten), code, 0o600); err != nil {
 		return err
 	}
@@ -169,15 +178,20 @@ func (k *Kernel) admit(w *workload, module []byte) error {
 	if err != nil {
 		return err
 	}
-	return sys.WriteFile(entry, append(b, k.admissionTag(w.module, b)...), 0o600)
+	return sys.WriteFile(entry, append(b, k.entryTag(id, b)...), 0o600)
 }
 
-func (k *Kernel) admissionTag(module abi.Digest, b []byte) []byte {
+// take makes what is known of a module the workload's.
+func (w *workload) take(a admission) { w.admission, w.module = a, a.Module }
+
+// entryTag authenticates a cache entry: for this module, by this rewriter,
+// under these caps.
+func (k *Kernel) entryTag(id [32]byte, b []byte) []byte {
 	caps, err := codec.Marshal(k.caps)
 	if err != nil {
 		panic(err) // numbers only
 	}
-	t := seal.Authenticate(k.keys.Cache, admissionDomain, append(append(append([]byte{rewrite.Version}, module[:]...), caps...), b...))
+	t := seal.Authenticate(k.keys.Cache, entryDomain, append(append(append([]byte{rewrite.Version}, id[:]...), caps...), b...))
 	return t[:]
 }
 
@@ -190,7 +204,7 @@ func (k *Kernel) admitted(w *workload, entry string) bool {
 	}
 	body, tag := b[:len(b)-32], b[len(b)-32:]
 	var a admission
-	if !seal.Equal(tag, k.admissionTag(w.module, body)) || codec.Unmarshal(body, &a) != nil {
+	if !seal.Equal(tag, k.entryTag(w.id, body)) || codec.Unmarshal(body, &a) != nil {
 		return false
 	}
 	code, err := os.ReadFile(k.moduleFile(a.Rewritten))
@@ -200,7 +214,8 @@ func (k *Kernel) admitted(w *workload, entry string) bool {
 	if t := seal.Authenticate(k.keys.Cache, rewrittenDomain, code); !seal.Equal(t[:], a.Tag) {
 		return false
 	}
-	w.admission, w.code = a, code
+	w.code = code
+	w.take(a)
 	return true
 }
 

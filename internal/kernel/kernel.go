@@ -55,7 +55,7 @@ type Kernel struct {
 type moduleSet struct {
 	mu       sync.Mutex
 	m        map[abi.Digest]*wasm.Module
-	admitted map[abi.Digest]admission // by the original's digest; only of modules in m
+	admitted map[[32]byte]admission // by workload.id; only of modules in m
 }
 
 // Open boots a kernel on an existing state folder.
@@ -98,6 +98,9 @@ func (k *Kernel) Config() *config.Config { return k.config }
 
 // View calls f with the folded state, which f must not keep or change.
 func (k *Kernel) View(f func(*brain.State)) { k.ledger.view(f) }
+
+// Refresh catches up with what other processes did on the same state folder.
+func (k *Kernel) Refresh(ctx context.Context) error { return k.log.Refresh(ctx) }
 
 // Keys returns the node's own keys.
 func (k *Kernel) Keys() *keys.Local { return k.keys }
@@ -146,7 +149,7 @@ func startBrain(_ context.Context, k *Kernel) error {
 
 func startEngine(ctx context.Context, k *Kernel) (err error) {
 	k.cache = wasm.NewCache(k.home.Cache(), k.keys.Cache)
-	k.modules.m, k.modules.admitted = map[abi.Digest]*wasm.Module{}, map[abi.Digest]admission{}
+	k.modules.m, k.modules.admitted = map[abi.Digest]*wasm.Module{}, map[[32]byte]admission{}
 	k.engine, err = wasm.New(ctx, k.cache)
 	return err
 }
@@ -156,7 +159,7 @@ func (k *Kernel) compiled(ctx context.Context, w *workload) (*wasm.Module, error
 	m, err := k.module(ctx, w.code, w.Rewritten)
 	if err == nil {
 		k.modules.mu.Lock()
-		k.modules.admitted[w.module] = w.admission
+		k.modules.admitted[w.id] = w.admission
 		k.modules.mu.Unlock()
 	}
 	return m, err

@@ -29,7 +29,7 @@ func (k *Kernel) verify(path string, keep bool) (*forgepkg.Package, *forgepkg.Ve
 	if err != nil {
 		return nil, nil, err
 	}
-	o := forgepkg.VerifyOptions{Now: k.now(), Keep: keep, Runtime: Version}
+	o := forgepkg.VerifyOptions{Now: k.now(), Keep: keep, Runtime: Version, Quorum: k.config.Quorum()}
 	var ring forgepkg.Keyring
 	k.ledger.view(func(s *brain.State) {
 		ring = keyring(s)

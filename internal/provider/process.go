@@ -37,23 +37,34 @@ var clockNames = [...]string{
 	abi.ClockProcessCPU: "process_cputime", abi.ClockThreadCPU: "thread_cputime",
 }
 
+// Memos of the objects that are there once in a world: decisions on them are
+// kept as those on descriptors are.
+const (
+	memoArgs = iota
+	memoEnv
+	memoRandom
+	memoSelf
+	memoClocks // and one more for each further clock
+	memoEnd    = memoClocks + len(clockNames)
+)
+
 // resolveSelf resolves the calls that are on neither a descriptor nor a path.
 func (w *World) resolveSelf(c *abi.Call, o *abi.Object) {
 	switch c.Row.Num {
 	case abi.ArgsGet, abi.ArgsSizesGet:
-		o.Kind, o.Name = abi.ObjArgs, "args"
+		o.Kind, o.Name, o.Memo = abi.ObjArgs, "args", &w.memos[memoArgs]
 	case abi.EnvironGet, abi.EnvironSizesGet:
-		o.Kind, o.Name = abi.ObjEnv, "environ"
+		o.Kind, o.Name, o.Memo = abi.ObjEnv, "environ", &w.memos[memoEnv]
 	case abi.ClockResGet, abi.ClockTimeGet:
 		if c.Args[0] >= uint64(len(clockNames)) {
 			o.Errno = abi.EINVAL
 			return
 		}
-		o.Kind, o.Name = abi.ObjClock, clockNames[c.Args[0]]
+		o.Kind, o.Name, o.Memo = abi.ObjClock, clockNames[c.Args[0]], &w.memos[memoClocks+int(c.Args[0])]
 	case abi.RandomGet:
-		o.Kind, o.Name = abi.ObjRandom, "random"
+		o.Kind, o.Name, o.Memo = abi.ObjRandom, "random", &w.memos[memoRandom]
 	default:
-		o.Kind, o.Name = abi.ObjProcess, "self"
+		o.Kind, o.Name, o.Memo = abi.ObjProcess, "self", &w.memos[memoSelf]
 		switch {
 		case !c.Row.Provided:
 			o.Errno = abi.ENOSYS

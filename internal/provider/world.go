@@ -72,6 +72,7 @@ const DefaultDescriptors = 1024
 // one call at a time, no locks. A call is Resolve, at most one Perform, Release;
 // the next begins only after that.
 type World struct {
+	memos     [memoEnd]abi.Memo
 	args, env stringList
 	root      *node
 	fds       []*descriptor

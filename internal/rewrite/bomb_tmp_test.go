@@ -31,7 +31,7 @@ func TestBombTmp(t *testing.T) {
 		return append(m, appendSection(nil, 10, append(c, body...))...)
 	}
 	try := func(name string, m []byte) {
-		for _, rw := range []bool{true} {
+		for _, rw := range []bool{false, true} {
 			b := m
 			if rw {
 				var err error
@@ -41,7 +41,7 @@ func TestBombTmp(t *testing.T) {
 					fmt.Println(name, "refused", err)
 					continue
 				}
-				fmt.Println(name, "merges", w.merges/1000000, "M reloads", w.reloads)
+				fmt.Println(name, "work", w.spent/1000000, "M")
 				b = w.output()
 			}
 			rt := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler())
@@ -115,8 +115,6 @@ func TestBombTmp(t *testing.T) {
 		}
 		return append(b, 0x0b)
 	}
-	try("brt 4x50000", mod(brt(4, 50000), 0))
-	try("brt 40x50000", mod(brt(40, 50000), 0))
 	st := func(n int) []byte {
 		b := []byte{0}
 		for range n {
@@ -124,16 +122,6 @@ func TestBombTmp(t *testing.T) {
 		}
 		return append(b, 0x0b)
 	}
-	try("straight 700k", mod(st(700000), 0))
-	ca := func(n int) []byte {
-		b := []byte{0}
-		for range n {
-			b = append(b, 0x10, 0)
-		}
-		return append(b, 0x0b)
-	}
-	try("calls 9000 globals 9990", mod(ca(9000), 9990))
-	try("calls 1000000", mod(ca(1000000), 0))
 	lp := func(n int) []byte {
 		b := []byte{0}
 		for range n {
@@ -141,9 +129,13 @@ func TestBombTmp(t *testing.T) {
 		}
 		return append(b, 0x0b)
 	}
-	try("loops 100000", mod(lp(100000), 0))
-	try("loops 1000000", mod(lp(1000000), 0))
-	// values live across calls: v128 loads then call then stores
+	ifs := func(n int) []byte {
+		b := []byte{0}
+		for range n {
+			b = append(b, 0x41, 0, 0x28, 2, 0, 0x04, 0x40, 0x0b)
+		}
+		return append(b, 0x0b)
+	}
 	lv := func(n int) []byte {
 		b := []byte{0}
 		for range n {
@@ -155,6 +147,20 @@ func TestBombTmp(t *testing.T) {
 		}
 		return append(b, 0x0b)
 	}
-	try("live 20000", mod(lv(20000), 0))
-	try("live 200000", mod(lv(200000), 0))
+	for _, n := range []int{1000, 5000, 20000, 50000} {
+		try(fmt.Sprint("brt ", n), mod(brt(1, n), 0))
+	}
+	try("brt 50 x 1000", mod(brt(50, 1000), 0))
+	for _, n := range []int{5000, 20000, 50000, 100000} {
+		try(fmt.Sprint("straight ", n), mod(st(n), 0))
+	}
+	for _, n := range []int{1000, 2000, 4000, 8000} {
+		try(fmt.Sprint("loops ", n), mod(lp(n), 0))
+	}
+	for _, n := range []int{1000, 2000, 4000, 8000, 16000} {
+		try(fmt.Sprint("ifs ", n), mod(ifs(n), 0))
+	}
+	for _, n := range []int{1000, 2000, 5000, 10000} {
+		try(fmt.Sprint("live ", n), mod(lv(n), 0))
+	}
 }

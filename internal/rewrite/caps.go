@@ -49,13 +49,9 @@ type Caps struct {
 	Types, Values, Imports, Exports, Tables int
 	// BodyBytes bounds the code of one function.
 	BodyBytes int
-	// Reloads bounds calls times mutable globals: after each call, injected ones
-	// included, the compiler plans to load every mutable global anew.
-	Reloads int
-	// Merges bounds, summed over functions, what the compiler has to settle
-	// where control flow meets: the places times the square of the locals, and
-	// mergeDepth times the depth of each block. A unit costs it some 15 ns.
-	Merges int
+	// Work bounds what compiling the module may cost beyond what its size
+	// suggests, as function.work estimates it. A unit is some 15 ns.
+	Work int
 }
 
 // DefaultCaps returns the caps in force unless signed configuration says
@@ -78,8 +74,7 @@ func DefaultCaps() Caps {
 		Imports:           1_000,
 		Exports:           100_000,
 		Tables:            100,
-		BodyBytes:         7_654_321,
-		Reloads:           100_000_000,
-		Merges:            4_000_000_000,
+		BodyBytes:         2 << 20,
+		Work:              4_000_000_000,
 	}
 }

@@ -1,8 +1,5 @@
 package rewrite
 
-// mergeDepth weighs a block's depth in Caps.Merges.
-const mergeDepth = 32
-
 // rewriter rewrites the functions of a module that was scanned.
 type rewriter struct {
 	*module
@@ -18,8 +15,8 @@ type rewriter struct {
 	extras     int
 	blockTypes map[string]uint32 // by results, of types without parameters
 
-	locals, reloads, merges int
-	mutable                 int
+	locals, spent int // against Caps.LocalsTotal and Caps.Work
+	mutable       int // mutable globals
 
 	function
 }
@@ -42,6 +39,7 @@ type function struct {
 	bulk    bool // has bulk operations, and so the scratch local
 	joins   int  // places where control flow may meet
 	depths  int  // the sum of the depths of all blocks
+	labels  int  // of all br_tables
 	// straight: control came here from the function's entry and nowhere else,
 	// and no call was made. folded is the loop that was reached so, 0 for none.
 	straight bool
@@ -107,22 +105,11 @@ func (w *rewriter) rewrite(t funcType, r *reader) {
 		return
 	}
 	f.flush(r.end)
-	w.budget()
+	if w.spent += f.work(w.mutable); w.spent > w.caps.Work {
+		r.over("work for the compiler", uint64(w.spent), w.caps.Work)
+	}
 	if w.keep && r.err == nil {
 		w.assemble(groups, decls)
-	}
-}
-
-// budget counts what the compiler will have to do for this function.
-func (w *rewriter) budget() {
-	// An injected call for each region, and one for depth.
-	w.reloads += (w.calls + len(w.regions) + 1) * w.mutable
-	if w.reloads > w.caps.Reloads {
-		w.r.over("calls times mutable globals", uint64(w.reloads), w.caps.Reloads)
-	}
-	w.merges += w.joins*w.nlocals*w.nlocals + mergeDepth*w.depths
-	if w.merges > w.caps.Merges {
-		w.r.over("places where control flow meets, by what lives there", uint64(w.merges), w.caps.Merges)
 	}
 }
 

@@ -165,6 +165,7 @@ func (w *rewriter) blockType() int {
 func (w *rewriter) brTable() {
 	f, r := &w.function, w.r
 	n := r.count("labels of a br_table", w.caps.BrTable, 1)
+	f.labels += n
 	for range n + 1 {
 		label := r.index("label", len(f.frames))
 		if r.err != nil {

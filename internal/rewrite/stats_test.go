@@ -30,7 +30,7 @@ func TestStats(t *testing.T) {
 		}
 		out := w.output()
 		d := time.Since(t0)
-		fmt.Printf("%s %d -> %d %v %.0f MB/s funcs %d locals %d reloads %d phis %d elements %d data %d globals %d types %d \n", filepath.Base(f), len(src), len(out), d, float64(len(src))/1e6/d.Seconds(), w.bodies, w.locals, w.reloads, w.merges, w.elements, w.dataSegments, len(w.globals), len(w.types))
+		fmt.Printf("%s %d -> %d %v %.0f MB/s funcs %d locals %d bodymax %d work %dM elements %d data %d globals %d types %d \n", filepath.Base(f), len(src), len(out), d, float64(len(src))/1e6/d.Seconds(), w.bodies, w.locals, 0, w.spent/1000000, w.elements, w.dataSegments, len(w.globals), len(w.types))
 	}
 }
 

@@ -17,6 +17,7 @@ const (
 	frameStored = 1 // a chunk as it is
 	frameZstd   = 2 // a chunk, compressed
 	frameEnd    = 3 // the End, in CBOR; the last frame
+	frameS2     = 4 // a chunk, compressed by S2 (github.com/klauspost/compress/s2, block format)
 )
 
 // overhead is what a chunk takes beside its calls when nothing is gained by
@@ -45,7 +46,7 @@ func parseFrame(b []byte) (f frame, err error) {
 	switch f.kind {
 	case frameStored:
 		ok = ok && f.size > footSize && f.body == f.size+seal.BoxOverhead
-	case frameZstd:
+	case frameZstd, frameS2:
 		ok = ok && f.size > footSize && f.body < f.size+seal.BoxOverhead
 	case frameEnd:
 		ok = ok && f.size <= maxEnd && f.body == f.size+seal.BoxOverhead

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -84,12 +85,34 @@ func (r *Reader) load() ([]byte, error) {
 	if err != nil {
 		return bad(err)
 	}
-	if f.kind == frameZstd {
-		if plain, err = r.expand(plain, int(f.size)); err != nil {
-			return bad(err)
-		}
+	switch f.kind {
+	case frameZstd:
+		plain, err = r.expand(plain, int(f.size))
+	case frameS2:
+		plain, err = r.expandS2(plain, int(f.size))
+	}
+	if err != nil {
+		return bad(err)
 	}
 	return plain, nil
+}
+
+// errSize says that a chunk is not as long as its frame says.
+var errSize = errors.New("decompresses to another size")
+
+// expandS2 is expand for S2, whose blocks begin with their decoded length.
+func (r *Reader) expandS2(b []byte, size int) ([]byte, error) {
+	n, err := s2.DecodedLen(b)
+	if err != nil {
+		return nil, err
+	}
+	if n != size {
+		return nil, errSize
+	}
+	if cap(r.plain) < size {
+		r.plain = make([]byte, 0, size)
+	}
+	return s2.Decode(r.plain[:size], b)
 }
 
 // expand decompresses b, which must have size bytes then, and no more memory
@@ -111,7 +134,7 @@ func (r *Reader) expand(b []byte, size int) ([]byte, error) {
 		return nil, err
 	}
 	if len(plain) != size {
-		return nil, errors.New("decompresses to another size")
+		return nil, errSize
 	}
 	return plain, nil
 }

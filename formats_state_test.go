@@ -49,15 +49,17 @@ func TestFormatsState(t *testing.T) {
 		t.Error("the base policy is not kept as described")
 	}
 
-	module := forgepkg.ModuleDigest([]byte(doc(t, hello)))
-	adm := []byte(doc(t, filepath.Join(h.Cache(), module.Hex()+".adm")))
+	module := []byte(doc(t, hello))
+	id := abi.Digest(seal.Authenticate(local.Cache, "forgeone/admission/v1", module))
+	adm := []byte(doc(t, filepath.Join(h.Cache(), id.Hex()+".adm")))
 	body, tag := adm[:len(adm)-32], adm[len(adm)-32:]
 	caps, err := codec.Marshal(k.Config().Caps())
 	if err != nil {
 		t.Fatal(err)
 	}
-	authentic(t, "admission", tag, local.Cache, "forgeone/admission/v1", []byte{rewrite.Version}, module[:], caps, body)
+	authentic(t, "admission", tag, local.Cache, "forgeone/admission-entry/v1", []byte{rewrite.Version}, id[:], caps, body)
 	var a struct {
+		Module    abi.Digest `cbor:"5,keyasint"`
 		Rewritten abi.Digest `cbor:"1,keyasint"`
 		MemoryMin uint64     `cbor:"2,keyasint"`
 		Floats    bool       `cbor:"3,keyasint,omitempty"`
@@ -65,6 +67,9 @@ func TestFormatsState(t *testing.T) {
 	}
 	if err := codec.Unmarshal(body, &a); err != nil {
 		t.Fatal(err)
+	}
+	if a.Module != forgepkg.ModuleDigest(module) {
+		t.Errorf("the admission is of module %s", a.Module.Hex())
 	}
 	code := []byte(doc(t, filepath.Join(h.Modules(), a.Rewritten.Hex()+".wasm")))
 	if seal.Sum("forgeone/rewritten/v1", code) != a.Rewritten {
@@ -87,12 +92,12 @@ func TestFormatsState(t *testing.T) {
 	}
 	signed := doc(t, h.Config())
 	i := strings.LastIndex(strings.TrimSuffix(signed, "\n"), "\n") + 1
-	var id, sig string
+	var signer, sig string
 	if line := strings.Fields(signed[i:]); len(line) == 4 {
-		id, sig = line[2], line[3]
+		signer, sig = line[2], line[3]
 	}
 	raw, err := base64.StdEncoding.DecodeString(sig)
-	if pub := local.Node.Public(); err != nil || id != pub.ID().Hex() || !pub.Verify("forgeone/config/v1", []byte(signed[:i]), raw) {
+	if pub := local.Node.Public(); err != nil || signer != pub.ID().Hex() || !pub.Verify("forgeone/config/v1", []byte(signed[:i]), raw) {
 		t.Error("the configuration is not signed as described")
 	}
 }

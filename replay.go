@@ -35,14 +35,16 @@ type Divergence struct {
 //
 // A divergence is a result. Errors: F1-RUN-130, no such run; F1-RPL-…, the
 // recording or its module is missing, damaged, or not the one that the log
-// sealed. A run of another process is known once the node has read on in the
-// log, as every run and install does.
+// sealed.
 func (n *Node) Replay(ctx context.Context, run RunID, stdout, stderr io.Writer) (*ReplayResult, error) {
 	leave, err := n.enter()
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
+	if err := n.k.Refresh(ctx); err != nil {
+		return nil, err
+	}
 	r, err := n.k.FindRun(string(run))
 	if err != nil {
 		return nil, err

@@ -1,0 +1,71 @@
+package rewrite
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+var (
+	errFuel  = errors.New("fuel used up")
+	errDepth = errors.New("calls nested too deep")
+)
+
+// host is the other side of a rewritten module: it hands out slices of gas.
+type host struct {
+	rt    wazero.Runtime
+	slice int64
+	ticks int // so far
+	limit int // ticks after which a guest is stopped
+}
+
+func newHost(t testing.TB, config wazero.RuntimeConfig) *host {
+	t.Helper()
+	ctx := context.Background()
+	h := &host{rt: wazero.NewRuntimeWithConfig(ctx, config.WithCoreFeatures(api.CoreFeaturesV2)), slice: 1_000_000, limit: 1 << 62}
+	t.Cleanup(func() { _ = h.rt.Close(ctx) })
+	b := h.rt.NewHostModuleBuilder(ReservedModule)
+	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(_ context.Context, m api.Module, _ []uint64) {
+		if h.ticks++; h.ticks > h.limit {
+			panic(errFuel)
+		}
+		m.ExportedGlobal(GasExport).(api.MutableGlobal).Set(uint64(h.slice))
+	}), nil, nil).Export(TickName)
+	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(context.Context, api.Module, []uint64) {
+		panic(errDepth)
+	}), nil, nil).Export(DepthName)
+	if _, err := b.Instantiate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// compiler is the runtime that the product uses.
+func compiler() wazero.RuntimeConfig { return wazero.NewRuntimeConfigCompiler().WithMemoryLimitPages(256) }
+
+// start rewrites and instantiates a module.
+func (h *host) start(t testing.TB, module []byte, caps Caps) api.Module {
+	t.Helper()
+	out, _, err := Rewrite(module, caps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := h.rt.InstantiateWithConfig(context.Background(), out, wazero.NewModuleConfig().WithName(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// cause returns an error's text without the stack trace.
+func cause(err error) string {
+	if err == nil {
+		return ""
+	}
+	s, _, _ := strings.Cut(err.Error(), "\n")
+	return s
+}

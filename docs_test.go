@@ -158,6 +158,27 @@ func TestFormatsKinds(t *testing.T) {
 	golden(t, "kinds", want)
 }
 
+// TestFormatsEnums: FORMATS.md has the numbers of every enumeration in records.
+func TestFormatsEnums(t *testing.T) {
+	list := func(from int, name func(uint8) string, none string) string {
+		var all []string
+		for i := from; i < 50 && !strings.HasPrefix(name(uint8(i)), none); i++ {
+			all = append(all, fmt.Sprintf("%d %s", i, name(uint8(i))))
+		}
+		if len(all) > 40 {
+			t.Fatalf("%s does not end", all[0])
+		}
+		return strings.Join(all, ", ")
+	}
+	golden(t, "enums", "| enumeration | numbers |\n|---|---|\n"+
+		"| standing | "+list(0, func(n uint8) string { return abi.Standing(n).String() }, "standing(")+" |\n"+
+		"| outcome | "+list(1, func(n uint8) string { return abi.Outcome(n).String() }, "diverged")+" |\n"+
+		"| reason | "+list(1, func(n uint8) string { return abi.Reason(n).String() }, "reason(")+" |\n"+
+		fmt.Sprintf("| verdict | %d deny, %d allow, %d escalate |\n", abi.Deny, abi.Allow, abi.Escalate)+
+		fmt.Sprintf("| refusal | %d none, %d no grant, %d read-only, %d missing right, %d escape, %d move |\n", abi.RefuseNone, abi.RefuseNoGrant, abi.RefuseReadOnly, abi.RefuseRights, abi.RefuseEscape, abi.RefuseMove)+
+		"| object kind | "+list(0, func(n uint8) string { return abi.ObjectKind(n).String() }, "kind(")+" |\n")
+}
+
 var (
 	domainText = regexp.MustCompile("\"(forgeone/[a-z/-]+/v[0-9]+)\"")
 	domainRow  = regexp.MustCompile("(?m)^\\| `(forgeone/[a-z/-]+/v[0-9]+)` \\|")

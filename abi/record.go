@@ -131,23 +131,23 @@ func KindOf(body any) Kind {
 
 // Genesis begins a log.
 type Genesis struct {
-	Origin string `cbor:"1,keyasint"`
-	LogKey []byte `cbor:"2,keyasint"` // Ed25519 public key of the node
+	Origin string `cbor:"1,keyasint" json:"origin"`
+	LogKey []byte `cbor:"2,keyasint" json:"log_key"` // Ed25519 public key of the node
 }
 
 // Recovered tells what was moved aside when the log was opened after a crash.
 type Recovered struct {
-	Segment uint64 `cbor:"1,keyasint"`
-	Offset  uint64 `cbor:"2,keyasint"` // in the segment file, bytes
-	Length  uint64 `cbor:"3,keyasint"` // bytes moved aside
-	SHA3    Digest `cbor:"4,keyasint"` // domain forgeone/torn-tail/v1
+	Segment uint64 `cbor:"1,keyasint" json:"segment"`
+	Offset  uint64 `cbor:"2,keyasint" json:"offset"` // in the segment file, bytes
+	Length  uint64 `cbor:"3,keyasint" json:"length"` // bytes moved aside
+	SHA3    Digest `cbor:"4,keyasint" json:"sha3"`   // domain forgeone/torn-tail/v1
 }
 
 // SegmentSealed commits to a full segment.
 type SegmentSealed struct {
-	Segment uint64 `cbor:"1,keyasint"`
-	Size    uint64 `cbor:"2,keyasint"` // records in the log when it was sealed
-	Seal    Digest `cbor:"3,keyasint"`
+	Segment uint64 `cbor:"1,keyasint" json:"segment"`
+	Size    uint64 `cbor:"2,keyasint" json:"size"` // records in the log when it was sealed
+	Seal    Digest `cbor:"3,keyasint" json:"seal"`
 }
 
 // Role is what a key may do.
@@ -163,46 +163,46 @@ const (
 
 // KeyAdd puts a public key into the keyring.
 type KeyAdd struct {
-	Name   string `cbor:"1,keyasint"`
-	Role   Role   `cbor:"2,keyasint"`
-	Alg    string `cbor:"3,keyasint"` // "ed25519"
-	Public []byte `cbor:"4,keyasint"`
-	ID     Digest `cbor:"5,keyasint"`           // SHA3-256(alg ‖ public key)
-	Local  bool   `cbor:"6,keyasint,omitempty"` // this node's own developer key
+	Name   string `cbor:"1,keyasint" json:"name"`
+	Role   Role   `cbor:"2,keyasint" json:"role"`
+	Alg    string `cbor:"3,keyasint" json:"alg"` // "ed25519"
+	Public []byte `cbor:"4,keyasint" json:"public"`
+	ID     Digest `cbor:"5,keyasint" json:"id"`                        // SHA3-256(alg ‖ public key)
+	Local  bool   `cbor:"6,keyasint,omitempty" json:"local,omitempty"` // this node's own developer key
 }
 
 // KeyRemove takes a key out of the keyring.
 type KeyRemove struct {
-	ID Digest `cbor:"1,keyasint"`
+	ID Digest `cbor:"1,keyasint" json:"id"`
 }
 
 // Config says which configuration is in force.
 type Config struct {
-	Digest  Digest `cbor:"1,keyasint"`
-	Version uint64 `cbor:"2,keyasint"`
+	Digest  Digest `cbor:"1,keyasint" json:"digest"`
+	Version uint64 `cbor:"2,keyasint" json:"version"`
 }
 
 // Policy says which policy is in force, as epoch Epoch.
 type Policy struct {
-	Epoch  uint64 `cbor:"1,keyasint"`
-	Digest Digest `cbor:"2,keyasint"`
+	Epoch  uint64 `cbor:"1,keyasint" json:"epoch"`
+	Digest Digest `cbor:"2,keyasint" json:"digest"`
 }
 
 // PackageInstall says that a package was verified and installed.
 type PackageInstall struct {
-	Name     string   `cbor:"1,keyasint"`
-	Version  string   `cbor:"2,keyasint"`
-	Package  Digest   `cbor:"3,keyasint"` // of the package file
-	Module   Digest   `cbor:"4,keyasint"` // of the module in it
-	Signers  []Digest `cbor:"5,keyasint"` // key ids
-	Standing Standing `cbor:"6,keyasint"`
-	Trust    Trust    `cbor:"7,keyasint"`
-	Serial   uint64   `cbor:"8,keyasint"` // the manifest's monotonic version
+	Name     string   `cbor:"1,keyasint" json:"name"`
+	Version  string   `cbor:"2,keyasint" json:"version"`
+	Package  Digest   `cbor:"3,keyasint" json:"package"` // of the package file
+	Module   Digest   `cbor:"4,keyasint" json:"module"`  // of the module in it
+	Signers  []Digest `cbor:"5,keyasint" json:"signers"` // key ids
+	Standing Standing `cbor:"6,keyasint" json:"standing"`
+	Trust    Trust    `cbor:"7,keyasint" json:"trust"`
+	Serial   uint64   `cbor:"8,keyasint" json:"serial"` // the manifest's monotonic version
 }
 
 // PackageUninstall says that a package was removed.
 type PackageUninstall struct {
-	Name string `cbor:"1,keyasint"`
+	Name string `cbor:"1,keyasint" json:"name"`
 }
 
 // Standing is what a workload's identity is worth.
@@ -244,60 +244,60 @@ type Limits struct {
 
 // RunStart says that a run begins; it is durable before the first instruction.
 type RunStart struct {
-	Run       RunID    `cbor:"1,keyasint"`
-	Workload  string   `cbor:"2,keyasint"` // package name, or "bare:" and the module's short digest
-	Package   Digest   `cbor:"3,keyasint"` // zero for a bare module
-	Module    Digest   `cbor:"4,keyasint"`
-	Rewritten Digest   `cbor:"5,keyasint"`
-	Policy    Digest   `cbor:"6,keyasint"`
-	Epoch     uint64   `cbor:"7,keyasint"`
-	Standing  Standing `cbor:"8,keyasint"`
-	Trust     Trust    `cbor:"9,keyasint"`
-	Grants    Digest   `cbor:"10,keyasint"` // commitment to grants, args and env: they may hold personal data
-	Limits    Limits   `cbor:"11,keyasint"`
-	Mode      string   `cbor:"12,keyasint"` // "full"
-	Recording Digest   `cbor:"13,keyasint"` // digest of the recording's header
+	Run       RunID    `cbor:"1,keyasint" json:"run"`
+	Workload  string   `cbor:"2,keyasint" json:"workload"` // package name, or "bare:" and the module's short digest
+	Package   Digest   `cbor:"3,keyasint" json:"package"`  // zero for a bare module
+	Module    Digest   `cbor:"4,keyasint" json:"module"`
+	Rewritten Digest   `cbor:"5,keyasint" json:"rewritten"`
+	Policy    Digest   `cbor:"6,keyasint" json:"policy"`
+	Epoch     uint64   `cbor:"7,keyasint" json:"epoch"`
+	Standing  Standing `cbor:"8,keyasint" json:"standing"`
+	Trust     Trust    `cbor:"9,keyasint" json:"trust"`
+	Grants    Digest   `cbor:"10,keyasint" json:"grants"` // commitment to grants, args and env: they may hold personal data
+	Limits    Limits   `cbor:"11,keyasint" json:"limits"`
+	Mode      string   `cbor:"12,keyasint" json:"mode"`      // "full"
+	Recording Digest   `cbor:"13,keyasint" json:"recording"` // digest of the recording's header
 }
 
 // DenialCount counts denials of one rule and syscall in a run.
 type DenialCount struct {
-	Rule  string `cbor:"1,keyasint"`
-	Num   Num    `cbor:"2,keyasint"`
-	Count uint64 `cbor:"3,keyasint"`
+	Rule  string `cbor:"1,keyasint" json:"rule"`
+	Num   Num    `cbor:"2,keyasint" json:"num"`
+	Count uint64 `cbor:"3,keyasint" json:"count"`
 }
 
 // RunEnd says how a run ended; it is durable before the result is reported.
 type RunEnd struct {
-	Run     RunID         `cbor:"1,keyasint"`
-	Outcome Outcome       `cbor:"2,keyasint"`
-	Exit    uint32        `cbor:"3,keyasint"` // the guest's true exit code
-	Calls   uint64        `cbor:"4,keyasint"`
-	Denials uint64        `cbor:"5,keyasint"`
-	Denied  []DenialCount `cbor:"6,keyasint,omitempty"` // at most 64, largest first
-	Fuel    uint64        `cbor:"7,keyasint"`           // used
-	Ticks   uint64        `cbor:"8,keyasint"`
-	Seal    Digest        `cbor:"9,keyasint"`            // of the recording
-	End     Digest        `cbor:"10,keyasint"`           // seal over the end state's MAC and the exit code
-	Points  uint32        `cbor:"11,keyasint,omitempty"` // conduct points lost
-	Windows uint32        `cbor:"12,keyasint,omitempty"` // clean active windows
-	Size    uint64        `cbor:"13,keyasint"`           // of the recording, bytes
+	Run     RunID         `cbor:"1,keyasint" json:"run"`
+	Outcome Outcome       `cbor:"2,keyasint" json:"outcome"`
+	Exit    uint32        `cbor:"3,keyasint" json:"exit"` // the guest's true exit code
+	Calls   uint64        `cbor:"4,keyasint" json:"calls"`
+	Denials uint64        `cbor:"5,keyasint" json:"denials"`
+	Denied  []DenialCount `cbor:"6,keyasint,omitempty" json:"denied,omitempty"` // at most 64, largest first
+	Fuel    uint64        `cbor:"7,keyasint" json:"fuel"`                       // used
+	Ticks   uint64        `cbor:"8,keyasint" json:"ticks"`
+	Seal    Digest        `cbor:"9,keyasint" json:"seal"`                         // of the recording
+	End     Digest        `cbor:"10,keyasint" json:"end"`                         // seal over the end state's MAC and the exit code
+	Points  uint32        `cbor:"11,keyasint,omitempty" json:"points,omitempty"`  // conduct points lost
+	Windows uint32        `cbor:"12,keyasint,omitempty" json:"windows,omitempty"` // clean active windows
+	Size    uint64        `cbor:"13,keyasint" json:"size"`                        // of the recording, bytes
 }
 
 // Denial is the first denial per (run, rule, syscall).
 type Denial struct {
-	Run      RunID  `cbor:"1,keyasint"`
-	Rule     string `cbor:"2,keyasint"` // rule id, or the reason ("no grant")
-	Num      Num    `cbor:"3,keyasint"`
-	Reason   Reason `cbor:"4,keyasint"`
-	Severity uint8  `cbor:"5,keyasint"`
-	Call     uint64 `cbor:"6,keyasint"` // call index
-	Object   Digest `cbor:"7,keyasint"` // commitment to the resource's name, salted with the run's id and key
+	Run      RunID  `cbor:"1,keyasint" json:"run"`
+	Rule     string `cbor:"2,keyasint" json:"rule"` // rule id, or the reason ("no grant")
+	Num      Num    `cbor:"3,keyasint" json:"num"`
+	Reason   Reason `cbor:"4,keyasint" json:"reason"`
+	Severity uint8  `cbor:"5,keyasint" json:"severity"`
+	Call     uint64 `cbor:"6,keyasint" json:"call"`   // call index
+	Object   Digest `cbor:"7,keyasint" json:"object"` // commitment to the resource's name, salted with the run's id and key
 }
 
 // TrustChange says that a workload's trust vector changed and why.
 type TrustChange struct {
-	Workload string `cbor:"1,keyasint"`
-	From     Trust  `cbor:"2,keyasint"`
-	To       Trust  `cbor:"3,keyasint"`
-	Cause    uint64 `cbor:"4,keyasint"` // index of the record that caused it
+	Workload string `cbor:"1,keyasint" json:"workload"`
+	From     Trust  `cbor:"2,keyasint" json:"from"`
+	To       Trust  `cbor:"3,keyasint" json:"to"`
+	Cause    uint64 `cbor:"4,keyasint" json:"cause"` // index of the record that caused it
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -100,33 +101,46 @@ func recordOf(i uint64, r abi.Record) recordJSON {
 // errEnough stops a reading of the log.
 var errEnough = errors.New("enough")
 
+// read calls each with at most limit records from index from on; 0: all.
+func read(dir string, from uint64, limit int, each func(recordJSON) error) error {
+	n := 0
+	err := evidence.Read(dir, from, func(i uint64, r abi.Record) error {
+		if limit > 0 && n == limit {
+			return errEnough
+		}
+		n++
+		return each(recordOf(i, r))
+	})
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
 func (a *app) logListCmd() *cobra.Command {
 	var from uint64
 	var limit int
 	c := &cobra.Command{
 		Use: "list [DIR]", Short: "List the log's records", Args: args(0, 1, "at most one folder"),
 		RunE: func(_ *cobra.Command, got []string) error {
-			list := []recordJSON{}
-			err := evidence.Read(a.logDir(got), from, func(i uint64, r abi.Record) error {
-				list = append(list, recordOf(i, r))
-				if limit > 0 && len(list) == limit {
-					return errEnough
-				}
-				return nil
+			if a.format == "json" {
+				head := struct {
+					Schema string `json:"schema"`
+				}{"forgeone.log/v1"}
+				return stream(a.stdout, head, "records", func(emit func(any) error) error {
+					return read(a.logDir(got), from, limit, func(r recordJSON) error { return emit(r) })
+				})
+			}
+			w := bufio.NewWriterSize(a.stdout, 64<<10)
+			fmt.Fprintf(w, "%-8s %-20s %-18s %s\n", "INDEX", "TIME", "KIND", "WHAT")
+			err := read(a.logDir(got), from, limit, func(r recordJSON) error {
+				_, err := fmt.Fprintf(w, "%-8d %-20s %-18s %s\n", r.Index, r.Time[:19]+"Z", r.Kind, gist(r.Body))
+				return err
 			})
-			if err != nil && !errors.Is(err, errEnough) {
+			if err != nil {
 				return err
 			}
-			return a.emit(struct {
-				Schema  string       `json:"schema"`
-				Records []recordJSON `json:"records"`
-			}{"forgeone.log/v1", list}, func(w io.Writer) {
-				t := table(w, "INDEX", "TIME", "KIND", "WHAT")
-				for _, r := range list {
-					t.row(fmt.Sprint(r.Index), r.Time[:19]+"Z", r.Kind, gist(r.Body))
-				}
-				t.Flush()
-			})
+			return w.Flush()
 		},
 	}
 	c.Flags().Uint64Var(&from, "from", 0, "first index")

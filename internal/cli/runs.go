@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"time"
@@ -121,33 +122,32 @@ func (a *app) traceCmd() *cobra.Command {
 	return c
 }
 
+// calls writes the calls one by one: a recording may hold millions.
 func (a *app) calls(r brain.Run, rec *trace.Reader, f observer.Filter, out bool) error {
-	list := []observer.Call{}
-	err := f.Each(rec, func(ev *trace.Event) error {
-		if a.format == "json" {
-			list = append(list, observer.NewCall(ev, out))
-			return nil
-		}
-		_, err := fmt.Fprintf(a.stdout, "%6d  %s\n", ev.Index, observer.Line(ev))
-		return err
-	})
-	if err != nil {
-		return err
-	}
 	where, cut := rec.Truncated()
 	if a.format == "json" {
-		return a.emit(struct {
-			Schema    string          `json:"schema"`
-			Run       abi.RunID       `json:"run"`
-			Outcome   abi.Outcome     `json:"outcome"`
-			Truncated bool            `json:"truncated,omitempty"`
-			Calls     []observer.Call `json:"calls"`
-		}{"forgeone.trace/v1", r.ID, r.Outcome, cut, list}, nil)
+		head := struct {
+			Schema    string      `json:"schema"`
+			Run       abi.RunID   `json:"run"`
+			Outcome   abi.Outcome `json:"outcome"`
+			Truncated bool        `json:"truncated"`
+		}{"forgeone.trace/v1", r.ID, r.Outcome, cut}
+		return stream(a.stdout, head, "calls", func(emit func(any) error) error {
+			return f.Each(rec, func(ev *trace.Event) error { return emit(observer.NewCall(ev, out)) })
+		})
+	}
+	w := bufio.NewWriterSize(a.stdout, 64<<10)
+	err := f.Each(rec, func(ev *trace.Event) error {
+		_, err := fmt.Fprintf(w, "%6d  %s\n", ev.Index, observer.Line(ev))
+		return err
+	})
+	if err == nil {
+		err = w.Flush()
 	}
 	if cut {
 		fmt.Fprintf(a.stderr, "forgeone: the recording breaks off (%s)\n", where)
 	}
-	return nil
+	return err
 }
 
 func (a *app) counts(r brain.Run, rec *trace.Reader, f observer.Filter) error {

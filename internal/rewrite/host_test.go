@@ -45,7 +45,9 @@ func newHost(t testing.TB, config wazero.RuntimeConfig) *host {
 }
 
 // compiler is the runtime that the product uses.
-func compiler() wazero.RuntimeConfig { return wazero.NewRuntimeConfigCompiler().WithMemoryLimitPages(256) }
+func compiler() wazero.RuntimeConfig {
+	return wazero.NewRuntimeConfigCompiler().WithMemoryLimitPages(256)
+}
 
 // start rewrites and instantiates a module.
 func (h *host) start(t testing.TB, module []byte, caps Caps) api.Module {

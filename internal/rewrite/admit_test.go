@@ -1,0 +1,252 @@
+package rewrite
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/forgeone/forgeone/abi"
+)
+
+// importing is a module with one import of type (params) -> results.
+func importing(module, name string, params, results []byte) []byte {
+	return sections(
+		section(secType, vec(functype(params, results))),
+		section(secImport, vec(cat(module, name, KindFunc, 0))),
+	)
+}
+
+func refused(t *testing.T, module []byte, caps Caps, code abi.Code, words ...string) {
+	t.Helper()
+	_, _, err := Rewrite(module, caps)
+	var e *abi.Error
+	if !errors.As(err, &e) || e.Code != code {
+		t.Fatalf("got %v, want %s", err, code)
+	}
+	if info, ok := abi.LookupCode(code); !ok || info.Exit != 1 {
+		t.Errorf("%s is not registered as a clean no", code)
+	}
+	if e.Where == "" {
+		t.Errorf("%v does not say where", err)
+	}
+	for _, w := range words {
+		if !strings.Contains(e.Error()+" "+e.Hint, w) {
+			t.Errorf("%v does not say %q", err, w)
+		}
+	}
+	if _, err2 := Inspect(module, caps); err2 == nil || err2.Error() != err.Error() {
+		t.Errorf("Inspect says %v, Rewrite %v", err2, err)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	const wasi = "wasi_snapshot_preview1"
+	nop := one(nil, nil, nil)
+	iiii := []byte{i32, i32, i32, i32}
+	body := func(instrs ...any) []byte { return one(nil, nil, nil, instrs...) }
+	for name, c := range map[string]struct {
+		module []byte
+		code   abi.Code
+		words  []string
+	}{
+		"empty":            {nil, abi.CodeModuleNotWasm, []string{"wasip1"}},
+		"ELF":              {[]byte("\x7fELF\x02\x01\x01\x00\x00"), abi.CodeModuleNotWasm, nil},
+		"version 2":        {[]byte("\x00asm\x02\x00\x00\x00"), abi.CodeModuleNotWasm, nil},
+		"component":        {[]byte("\x00asm\x0d\x00\x01\x00"), abi.CodeModuleComponent, []string{"GOOS=wasip1 GOARCH=wasm", "--target wasm32-wasip1"}},
+		"unknown module":   {importing("env", "abort", nil, nil), abi.CodeModuleImport, []string{`"env"."abort"`}},
+		"unknown function": {importing(wasi, "fd_teleport", nil, nil), abi.CodeModuleImport, []string{"fd_teleport"}},
+		"other type":       {importing(wasi, "fd_write", []byte{i32, i32, i32}, []byte{i32}), abi.CodeModuleSignature, []string{"fd_write"}},
+		"i64 for i32":      {importing(wasi, "fd_write", []byte{i64, i32, i32, i32}, []byte{i32}), abi.CodeModuleSignature, nil},
+		"no result":        {importing(wasi, "fd_write", iiii, nil), abi.CodeModuleSignature, nil},
+		"two results":      {importing(wasi, "fd_write", iiii, []byte{i32, i32}), abi.CodeModuleSignature, nil},
+		"proc_exit result": {importing(wasi, "proc_exit", []byte{i32}, []byte{i32}), abi.CodeModuleSignature, nil},
+		"old WASI":         {importing("wasi_unstable", "fd_write", iiii, []byte{i32}), abi.CodeModuleOldWASI, []string{"wasi_unstable"}},
+		"reserved import":  {importing("forgeone", "tick", nil, nil), abi.CodeModuleReserved, []string{"forgeone.tick"}},
+		"memory import":    {sections(section(secImport, vec(cat("env", "memory", KindMemory, 0, 1)))), abi.CodeModuleImportKind, []string{"memory"}},
+		"table import":     {sections(section(secImport, vec(cat("env", "t", KindTable, typeFuncref, 0, 1)))), abi.CodeModuleImportKind, nil},
+		"global import":    {sections(section(secImport, vec(cat("env", "g", KindGlobal, i32, 0)))), abi.CodeModuleImportKind, nil},
+		"tag import":       {sections(section(secImport, vec(cat("env", "t", 4, 0, 0)))), abi.CodeModuleUnsupported, []string{"exception"}},
+		"reserved export": {
+			sections(section(secMemory, vec(cat(0, 1))), section(secExport, vec(export("forgeone:gas", KindMemory, 0)))),
+			abi.CodeModuleReserved,
+			[]string{"forgeone:gas"},
+		},
+		"export twice": {
+			sections(section(secMemory, vec(cat(0, 1))), section(secExport, vec(export("m", KindMemory, 0), export("m", KindMemory, 0)))),
+			abi.CodeModuleMalformed, nil,
+		},
+
+		"shared memory":      {sections(section(secMemory, vec(cat(3, 1, 1)))), abi.CodeModuleUnsupported, []string{"threads"}},
+		"memory64":           {sections(section(secMemory, vec(cat(4, 1)))), abi.CodeModuleUnsupported, []string{"memory64"}},
+		"two memories":       {sections(section(secMemory, vec(cat(0, 1), cat(0, 1)))), abi.CodeModuleUnsupported, []string{"several memories"}},
+		"memory 1":           {body(opI32Const, 0, 0x28, 0x42, 1, 0, 0x1a), abi.CodeModuleUnsupported, []string{"several memories"}},
+		"tag section":        {sections(section(13, vec())), abi.CodeModuleUnsupported, []string{"exception"}},
+		"atomics":            {body(0xfe, 3, 0), abi.CodeModuleUnsupported, []string{"threads"}},
+		"try":                {body(0x06, empty, opEnd), abi.CodeModuleUnsupported, []string{"exception"}},
+		"tail call":          {body(0x12, 0), abi.CodeModuleUnsupported, []string{"tail calls"}},
+		"struct type":        {sections(section(secType, vec(cat(0x5f, 0, 0)))), abi.CodeModuleUnsupported, []string{"garbage"}},
+		"typed reference":    {sections(section(secType, vec(functype([]byte{0x64, 0}, nil)))), abi.CodeModuleUnsupported, []string{"typed function"}},
+		"relaxed SIMD":       {body(opVector, 0x80, 2), abi.CodeModuleUnsupported, []string{"relaxed"}},
+		"overlong SIMD":      {body(opVector, 0x8c, 0, make([]byte, 16), 0x1a), abi.CodeModuleMalformed, nil},
+		"SIMD hole":          {body(opVector, 0xe2, 1), abi.CodeModuleMalformed, nil},
+		"misc hole":          {body(opMisc, 18), abi.CodeModuleMalformed, nil},
+		"opcode hole":        {body(0x27), abi.CodeModuleMalformed, []string{"0x27"}},
+		"trailing byte":      {append(slices.Clone(nop), 0), abi.CodeModuleMalformed, nil},
+		"section 14":         {append(slices.Clone(nop), 14, 0), abi.CodeModuleMalformed, []string{"14"}},
+		"section twice":      {sections(section(secMemory, vec(cat(0, 1))), section(secMemory, vec())), abi.CodeModuleMalformed, []string{"repeated"}},
+		"code without types": {sections(section(secCode, vec(code(nil)))), abi.CodeModuleMalformed, nil},
+		"missing code":       {sections(section(secType, vec(functype(nil, nil))), section(secFunction, vec(u32(0)))), abi.CodeModuleMalformed, nil},
+		"data count":         {sections(section(secMemory, vec(cat(0, 1))), section(secDataCount, 1)), abi.CodeModuleMalformed, nil},
+		"huge count":         {sections(section(secType, u32(90_000))), abi.CodeModuleMalformed, []string{"announced"}},
+		"overlong integer":   {sections(section(secType, 0x80, 0x80, 0x80, 0x80, 0x80, 0)), abi.CodeModuleMalformed, []string{"32 bits"}},
+		"integer too large":  {sections(section(secType, 0xff, 0xff, 0xff, 0xff, 0x1f)), abi.CodeModuleMalformed, []string{"32 bits"}},
+		"i32 too large":      {body(opI32Const, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x1a), abi.CodeModuleMalformed, []string{"32 bits"}},
+		"name not UTF-8":     {sections(section(secExport, vec(cat([]byte{1, 0xff}, 0, 0)))), abi.CodeModuleMalformed, []string{"UTF-8"}},
+		"table max below":    {sections(section(secTable, vec(cat(typeFuncref, 1, 2, 1)))), abi.CodeModuleMalformed, []string{"below"}},
+		"two constants":      {sections(section(secGlobal, vec(cat(i32, 0, opI32Const, 1, opI32Const, 2, opEnd)))), abi.CodeModuleMalformed, nil},
+		"extended constant":  {sections(section(secGlobal, vec(cat(i32, 0, opI32Const, 1, opI32Const, 2, opI32Add, opEnd)))), abi.CodeModuleMalformed, nil},
+		"else without if":    {body(opBlock, empty, opElse, opEnd), abi.CodeModuleMalformed, []string{"else"}},
+		"code after end":     {body(opEnd, 1), abi.CodeModuleMalformed, nil},
+		"no end":             {sections(section(secType, vec(functype(nil, nil))), section(secFunction, vec(u32(0))), section(secCode, 1, 3, 0, 1, 1)), abi.CodeModuleMalformed, nil},
+		"memory.init without data count": {sections(section(secType, vec(functype(nil, nil))), section(secFunction, vec(u32(0))), section(secMemory, vec(cat(0, 1))),
+			section(secCode, vec(code(nil, opMisc, miscDataDrop, 0))), section(secData, vec(cat(1, 0)))), abi.CodeModuleMalformed, nil},
+
+		// Each index is one past the original's: after the rewriting it would exist.
+		"gas by index":         {body(opI64Const, 0, opGlobalSet, 2), abi.CodeModuleMalformed, []string{"global 2"}},
+		"depth by index":       {body(opI32Const, 0, opGlobalSet, 3), abi.CodeModuleMalformed, []string{"global 3"}},
+		"tick by index":        {body(opCall, 1), abi.CodeModuleMalformed, []string{"function 1"}},
+		"ref.func of tick":     {body(opRefFunc, 1, 0x1a), abi.CodeModuleMalformed, []string{"function 1"}},
+		"scratch local":        {body(opI32Const, 0, 0x40, 0, opLocalTee, 0, 0x1a), abi.CodeModuleMalformed, []string{"local 0"}},
+		"label of the wrapper": {body(opCall, 0, opBr, 1), abi.CodeModuleMalformed, []string{"label 1"}},
+		"br_table's last":      {body(opI32Const, 0, 0x0e, 1, 0, 1), abi.CodeModuleMalformed, []string{"label 1"}},
+		"added type":           {body(opI32Const, 0, 0x11, 1, 0), abi.CodeModuleMalformed, []string{"type 1"}},
+		"block type":           {body(opBlock, 1, opEnd), abi.CodeModuleMalformed, []string{"type 1"}},
+		"table":                {body(opI32Const, 0, 0x25, 1, 0x1a), abi.CodeModuleMalformed, []string{"table 1"}},
+		"element segment":      {body(opMisc, miscElemDrop, 1), abi.CodeModuleMalformed, []string{"element segment 1"}},
+		"start":                {sections(section(secStart, 0)), abi.CodeModuleMalformed, []string{"function 0"}},
+		"exported gas":         {sections(section(secExport, vec(export("g", KindGlobal, 0)))), abi.CodeModuleMalformed, []string{"global 0"}},
+		"exported tick":        {sections(section(secExport, vec(export("f", KindFunc, 0)))), abi.CodeModuleMalformed, []string{"function 0"}},
+		"constant of a global": {sections(section(secGlobal, vec(cat(i32, 0, opI32Const, 1, opEnd), cat(i32, 0, opGlobalGet, 0, opEnd)))), abi.CodeModuleMalformed, []string{"imported global"}},
+		"element of tick":      {sections(section(secTable, vec(cat(typeFuncref, 0, 2))), section(secElement, vec(cat(0, opI32Const, 0, opEnd, vec(u32(0)))))), abi.CodeModuleMalformed, []string{"function 0"}},
+		"no memory":            {sections(section(secType, vec(functype(nil, nil))), section(secFunction, vec(u32(0))), section(secCode, vec(code(nil, 0x3f, 0, 0x1a)))), abi.CodeModuleMalformed, []string{"memory 0"}},
+	} {
+		t.Run(name, func(t *testing.T) { refused(t, c.module, DefaultCaps(), c.code, c.words...) })
+	}
+}
+
+// TestEveryImport admits each row of the syscall table with its own type.
+func TestEveryImport(t *testing.T) {
+	for _, row := range abi.Rows() {
+		var params, results []byte
+		for _, c := range row.Core() {
+			params = append(params, map[rune]byte{'i': i32, 'l': i64}[c])
+		}
+		if row.Returns() {
+			results = []byte{i32}
+		}
+		m := importing(row.Iface.Module(), row.Name, params, results)
+		out, info, err := Rewrite(m, DefaultCaps())
+		if err != nil {
+			t.Errorf("%s: %v", row.Name, err)
+			continue
+		}
+		if want := []Import{{row.Iface.Module(), row.Name, KindFunc}}; !slices.Equal(info.Imports, want) {
+			t.Errorf("imports are %v", info.Imports)
+		}
+		validates(t, out)
+	}
+}
+
+// TestCaps finds, for each cap, a module just within and one just beyond.
+func TestCaps(t *testing.T) {
+	repeat := func(n int, parts ...any) []byte { return slices.Repeat(cat(parts...), n) }
+	blocks := func(n int) []byte { return one(nil, nil, nil, repeat(n, opBlock, empty), repeat(n, opEnd)) }
+	for name, c := range map[string]struct {
+		within, beyond []byte
+		set            func(*Caps)
+	}{
+		"module":                {sections(section(secMemory, vec())), sections(section(secMemory, vec(cat(0, 1)))), func(c *Caps) { c.ModuleBytes = 11 }},
+		"functions":             {functionsOf(9), functionsOf(10), func(c *Caps) { c.Functions = 9 }},
+		"imports and functions": {two(code(nil), code(nil)), functionsOf(3), func(c *Caps) { c.Functions = 2 }},
+		"locals":                {one(nil, nil, groups(9, i32)), one(nil, nil, groups(5, i32, 5, i64)), func(c *Caps) { c.LocalsPerFunction = 9 }},
+		"locals in all":         {two(code(groups(4, i32)), code(groups(5, i32))), two(code(groups(5, i32)), code(groups(5, i32))), func(c *Caps) { c.LocalsTotal = 9 }},
+		"nesting":               {blocks(9), blocks(10), func(c *Caps) { c.Nesting = 9 }},
+		"br_table":              {one(nil, nil, nil, opI32Const, 0, 0x0e, 9, make([]byte, 10)), one(nil, nil, nil, opI32Const, 0, 0x0e, 10, make([]byte, 11)), func(c *Caps) { c.BrTable = 9 }},
+		"table":                 {sections(section(secTable, vec(cat(typeFuncref, 0, 4), cat(typeFuncref, 0, 5)))), sections(section(secTable, vec(cat(typeFuncref, 0, 5), cat(typeFuncref, 0, 5)))), func(c *Caps) { c.Table = 9 }},
+		"elements":              {two(code(nil), code(nil)), sections(section(secType, vec(functype(nil, nil))), section(secFunction, vec(u32(0))), section(secElement, vec(cat(1, 0, vec(u32(0), u32(0), u32(0))))), section(secCode, vec(code(nil)))), func(c *Caps) { c.Table = 2 }},
+		"globals":               {one(nil, nil, nil), sections(section(secGlobal, vec(slices.Repeat([][]byte{cat(i32, 0, opI32Const, 1, opEnd)}, 3)...))), func(c *Caps) { c.Globals = 2 }},
+		"data segments":         {two(code(nil), code(nil)), sections(section(secData, vec(cat(1, 0), cat(1, 0)))), func(c *Caps) { c.DataSegments = 1 }},
+		"types":                 {sections(section(secType, vec(functype(nil, nil)))), sections(section(secType, vec(functype(nil, nil), functype(nil, nil)))), func(c *Caps) { c.Types = 1 }},
+		"values":                {one(make9(), nil, nil), one(append(make9(), i32), nil, nil), func(c *Caps) { c.Values = 9 }},
+		"exports":               {one(nil, nil, nil), sections(section(secMemory, vec(cat(0, 1))), section(secExport, vec(export("a", KindMemory, 0), export("b", KindMemory, 0), export("c", KindMemory, 0)))), func(c *Caps) { c.Exports = 2 }},
+		"tables":                {one(nil, nil, nil), sections(section(secTable, vec(cat(typeFuncref, 0, 1), cat(typeFuncref, 0, 1)))), func(c *Caps) { c.Tables = 1 }},
+		"body":                  {one(nil, nil, nil), one(nil, nil, nil, 1), func(c *Caps) { c.BodyBytes = 2 }},
+		"work":                  {one(nil, nil, nil), one(nil, nil, groups(100, i32), repeat(10, opBlock, empty, opEnd)), func(c *Caps) { c.Work = 10_000 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			caps := DefaultCaps()
+			c.set(&caps)
+			if _, _, err := Rewrite(c.within, caps); err != nil {
+				t.Errorf("within: %v", err)
+			}
+			refused(t, c.beyond, caps, abi.CodeModuleCap)
+		})
+	}
+}
+
+func make9() []byte { return slices.Repeat([]byte{i32}, 9) }
+
+// functionsOf is a module with n empty functions.
+func functionsOf(n int) []byte {
+	return sections(
+		section(secType, vec(functype(nil, nil))),
+		section(secFunction, vec(slices.Repeat([][]byte{u32(0)}, n)...)),
+		section(secCode, vec(slices.Repeat([][]byte{code(nil)}, n)...)),
+	)
+}
+
+// TestBombs refuses, before anything is compiled, small modules that would cost
+// a compiler minutes or gigabytes.
+func TestBombs(t *testing.T) {
+	repeat := func(n int, parts ...any) []byte { return slices.Repeat(cat(parts...), n) }
+	functions := func(n int, f []byte) []byte {
+		return sections(section(secType, vec(functype(nil, nil))), section(secFunction, vec(slices.Repeat([][]byte{u32(0)}, n)...)), section(secCode, vec(slices.Repeat([][]byte{f}, n)...)))
+	}
+	many := cat(u32(50_000), i64)
+	increments := func(locals int) []byte {
+		var b []byte
+		for l := range locals {
+			b = cat(b, opLocalGet, u32(uint32(l)), opI64Const, 1, 0x7c, 0x21, u32(uint32(l)))
+		}
+		return b
+	}
+	globals := make([][]byte, 9_990)
+	for i := range globals {
+		globals[i] = cat(i32, 1, opI32Const, 0, opEnd)
+	}
+	for name, m := range map[string][]byte{
+		"300,000 nested blocks":                 one(nil, nil, nil, repeat(300_000, opBlock, empty), repeat(300_000, opEnd)),
+		"40 br_tables of 200,000":               one(nil, nil, nil, repeat(40, opI32Const, 0, 0x0e, u32(200_000), make([]byte, 200_001))),
+		"2000 functions of 50,000 locals":       functions(2000, code([][]byte{many})),
+		"a million functions":                   functions(1_000_000, code(nil)),
+		"a table of 2^25":                       sections(section(secTable, vec(cat(typeFuncref, 0, u32(1<<25))))),
+		"a hundred tables of a million":         sections(section(secTable, vec(slices.Repeat([][]byte{cat(typeFuncref, 0, u32(1_000_000))}, 100)...))),
+		"3000 locals merged in 1000 loops":      one(nil, nil, [][]byte{cat(u32(3000), i64)}, repeat(1000, opLoop, empty), increments(3000), repeat(1000, opI32Const, 0, opBrIf, 0, opEnd)),
+		"1000 locals merged in 10,000 ifs":      one(nil, nil, [][]byte{cat(u32(1000), i64)}, increments(1000), repeat(10_000, opI32Const, 0, opIf, empty, opEnd)),
+		"100,000 loops":                         one(nil, nil, nil, repeat(100_000, opLoop, empty, opEnd)),
+		"9,990 globals loaded after 9000 calls": sections(section(secType, vec(functype(nil, nil))), section(secFunction, vec(u32(0))), section(secGlobal, vec(globals...)), section(secCode, vec(code(nil, repeat(9000, opCall, 0))))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			_, err := Inspect(m, DefaultCaps())
+			if took := time.Since(start); took > time.Second {
+				t.Errorf("took %v", took) // some milliseconds on a quiet machine
+			}
+			if abi.CodeOf(err) != abi.CodeModuleCap {
+				t.Errorf("%d bytes: %v", len(m), err)
+			}
+		})
+	}
+}

@@ -1,0 +1,288 @@
+package rewrite
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// suite is the folder of the specification's test suite, which the engine's
+// module carries compiled.
+func suite(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/tetratelabs/wazero").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(strings.TrimSpace(string(out)), "internal", "integration_test", "spectest")
+}
+
+// TestSuiteAdmission rewrites every module of the suite: what the engine accepts
+// must be admitted and still be accepted, what it refuses must be refused by one
+// of the two.
+func TestSuiteAdmission(t *testing.T) {
+	ctx := context.Background()
+	rt := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(api.CoreFeaturesV2))
+	defer func() { _ = rt.Close(ctx) }()
+	compiles := func(b []byte) error {
+		c, err := rt.CompileModule(ctx, b)
+		if err == nil {
+			_ = c.Close(ctx)
+		}
+		return err
+	}
+	var valid, invalid int
+	for _, pattern := range []string{"v1/testdata/*.wasm", "v2/testdata/*.wasm", "../fuzzcases/testdata/*.wasm"} {
+		files, err := filepath.Glob(filepath.Join(suite(t), pattern))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v, %d files", pattern, err, len(files))
+		}
+		for _, file := range files {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := compiles(src)
+			out, _, err := rewrite(src, DefaultCaps(), true)
+			switch {
+			case before == nil && err != nil:
+				t.Errorf("%s is valid and refused: %v", filepath.Base(file), err)
+			case before == nil:
+				valid++
+				if after := compiles(out); after != nil {
+					t.Errorf("%s is valid, rewritten it is not: %v", filepath.Base(file), after)
+				}
+			default:
+				invalid++
+				if err == nil && compiles(out) == nil {
+					t.Errorf("%s is invalid (%v), rewritten it is valid", filepath.Base(file), before)
+				}
+			}
+		}
+	}
+	if valid < 2000 || invalid < 2000 {
+		t.Errorf("only %d valid and %d invalid modules", valid, invalid)
+	}
+}
+
+// command is an entry of a script of the suite (wast2json's format).
+type command struct {
+	Type, Name, Filename, As string
+	Line                     int
+	Action                   struct {
+		Type, Field, Module string
+		Args                []value
+	}
+}
+
+type value struct {
+	Type  string
+	Lane  string `json:"lane_type"`
+	Value any
+}
+
+// stage runs a script on original modules or on rewritten ones.
+type stage struct {
+	rt      wazero.Runtime
+	names   map[string]api.Module
+	last    api.Module
+	rewrite bool
+}
+
+// load instantiates a module under the name that later modules import it by.
+func (s *stage) load(src []byte, c command, as string) error {
+	ctx := context.Background()
+	if s.rewrite {
+		out, _, err := rewrite(src, DefaultCaps(), true)
+		if err != nil {
+			return err
+		}
+		src = out
+	}
+	if s.rt.Module(as) != nil {
+		as = ""
+	}
+	m, err := s.rt.InstantiateWithConfig(ctx, src, wazero.NewModuleConfig().WithName(as).WithStartFunctions())
+	s.last = m
+	if m != nil && c.Name != "" {
+		s.names[c.Name] = m
+	}
+	return err
+}
+
+// act performs an action and returns what came of it, as text.
+func (s *stage) act(c command) string {
+	m := s.last
+	if c.Action.Module != "" {
+		m = s.names[c.Action.Module]
+	}
+	if m == nil {
+		return "no module"
+	}
+	if c.Action.Type == "get" {
+		if g := m.ExportedGlobal(c.Action.Field); g != nil {
+			return g.String()
+		}
+		return "no global"
+	}
+	f := m.ExportedFunction(c.Action.Field)
+	if f == nil {
+		return "no function"
+	}
+	var args []uint64
+	for _, v := range c.Action.Args {
+		args = append(args, v.bits()...)
+	}
+	r, err := f.Call(context.Background(), args...)
+	if err != nil {
+		if text := cause(err); text != "" && !strings.Contains(text, errDepth.Error()) {
+			return text
+		}
+		return "wasm error: stack overflow"
+	}
+	var b strings.Builder
+	for i, t := range f.Definition().ResultTypes() {
+		switch {
+		case t == api.ValueTypeExternref || len(r) <= i:
+		case t == 0x70: // function references are pointers
+			r[i] = min(r[i], 1)
+		case t == api.ValueTypeF32, t == api.ValueTypeI32:
+			r[i] = uint64(uint32(r[i]))
+		}
+	}
+	for _, v := range r {
+		b.WriteString(strconv.FormatUint(v, 16) + " ")
+	}
+	return b.String()
+}
+
+// bits returns an argument as the engine takes it.
+func (v value) bits() []uint64 {
+	if lanes, ok := v.Value.([]any); ok {
+		width := 128 / len(lanes)
+		var r [2]uint64
+		for i, l := range lanes {
+			x := value{Type: v.Lane, Value: l}.bits()[0]
+			if width < 64 {
+				x &= 1<<width - 1
+			}
+			r[i*width/64] |= x << (i * width % 64)
+		}
+		return r[:]
+	}
+	s, _ := v.Value.(string)
+	if s == "null" || s == "" {
+		return []uint64{0}
+	}
+	if strings.HasPrefix(s, "nan") {
+		if strings.HasSuffix(v.Type, "32") {
+			return []uint64{uint64(math.Float32bits(float32(math.NaN())))}
+		}
+		return []uint64{math.Float64bits(math.NaN())}
+	}
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return []uint64{uint64(n)}
+	}
+	n, _ := strconv.ParseUint(s, 10, 64)
+	return []uint64{n}
+}
+
+// TestSuiteExecution runs the suite's scripts on the originals and on the
+// rewritten modules: every call must give the same bits or the same trap.
+func TestSuiteExecution(t *testing.T) {
+	root := suite(t)
+	scripts, err := filepath.Glob(filepath.Join(root, "v2", "testdata", "*.json"))
+	if err != nil || len(scripts) == 0 {
+		t.Fatal(err, len(scripts))
+	}
+	spectest, err := os.ReadFile(filepath.Join(root, "testdata", "spectest.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := 0
+	for _, script := range scripts {
+		calls += runScript(t, script, spectest)
+	}
+	if calls < 20_000 {
+		t.Errorf("only %d calls were compared", calls)
+	}
+}
+
+func runScript(t *testing.T, script string, spectest []byte) (calls int) {
+	name := strings.TrimSuffix(filepath.Base(script), ".json")
+	b, err := os.ReadFile(script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s struct{ Commands []command }
+	if err := json.Unmarshal(b, &s); err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	config := compiler()
+	var stages [2]*stage
+	for i := range stages {
+		h := newHost(t, config.WithMemoryLimitPages(65536))
+		defer func() { _ = h.rt.Close(ctx) }()
+		if _, err := h.rt.InstantiateWithConfig(ctx, spectest, wazero.NewModuleConfig().WithName("spectest")); err != nil {
+			t.Fatal(err)
+		}
+		stages[i] = &stage{rt: h.rt, names: make(map[string]api.Module), rewrite: i == 1}
+	}
+	for i, c := range s.Commands {
+		switch c.Type {
+		case "module", "assert_unlinkable", "assert_uninstantiable", "assert_trap", "assert_return", "action":
+			if c.Filename != "" && strings.HasSuffix(c.Filename, ".wasm") {
+				src, err := os.ReadFile(filepath.Join(filepath.Dir(script), c.Filename))
+				if err != nil {
+					t.Fatal(err)
+				}
+				as := registered(s.Commands[i+1:], c.Name)
+				before, after := stages[0].load(src, c, as), stages[1].load(src, c, as)
+				if reason(before) != reason(after) {
+					t.Errorf("%s:%d: instantiation: %v; rewritten %v", name, c.Line, cause(before), cause(after))
+				}
+				continue
+			}
+			if c.Action.Type == "" {
+				continue
+			}
+			calls++
+			if before, after := stages[0].act(c), stages[1].act(c); before != after {
+				t.Errorf("%s:%d: %s gives %s; rewritten %s", name, c.Line, c.Action.Field, before, after)
+			}
+		}
+	}
+	return calls
+}
+
+// reason is an error's cause without what the rewriting changes on purpose: the
+// indices of functions and the maxima of tables.
+func reason(err error) string {
+	s, _, _ := strings.Cut(cause(err), "maximum size mismatch")
+	return regexp.MustCompile(`function\[\d+\]`).ReplaceAllString(s, "function")
+}
+
+// registered finds the name under which the module is registered later on,
+// before another takes its place.
+func registered(rest []command, name string) string {
+	for _, c := range rest {
+		if c.Type == "register" && (c.Name == name || c.Name == "") {
+			return c.As
+		}
+		if c.Type == "module" && name == "" {
+			return ""
+		}
+	}
+	return ""
+}

@@ -1,5 +1,7 @@
 package abi
 
+import "strings"
+
 // Iface names an interface, with its version track, that rows belong to.
 type Iface uint8
 
@@ -226,18 +228,18 @@ func ByName(i Iface, name string) *Row {
 // Fingerprint is a text that changes when a row changes in a way that matters
 // to a recording: its number, name or parameter types.
 func Fingerprint() string {
-	s := ""
+	var b strings.Builder
 	for _, r := range table[1:] {
-		s += utoa(uint64(r.Num)) + " " + r.Iface.Module() + "." + r.Name + "("
+		b.WriteString(utoa(uint64(r.Num)) + " " + r.Iface.Module() + "." + r.Name + "(")
 		for i, p := range r.Params {
 			if i > 0 {
-				s += ","
+				b.WriteByte(',')
 			}
-			s += p.Type.String()
+			b.WriteString(p.Type.String())
 		}
-		s += ")\n"
+		b.WriteString(")\n")
 	}
-	return s
+	return b.String()
 }
 
 // table is indexed by Num; entry 0 is empty.

@@ -149,7 +149,7 @@ func typed(t *testing.T, dir string, cmds []readmeCommand) (outputs []string, st
 }
 
 // unstable is what differs from run to run or with the toolchain: run ids,
-// digests, keys, times.
+// digests, keys, times, the width of columns.
 var unstable = []struct {
 	form *regexp.Regexp
 	by   string
@@ -161,6 +161,7 @@ var unstable = []struct {
 	{regexp.MustCompile(`f1pub-ed25519:[A-Za-z0-9+/=]+`), "KEY"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`), "TIME"},
 	{regexp.MustCompile(`(?m)[ \t]+$`), ""},
+	{regexp.MustCompile(`(\S) +`), "$1 "},
 }
 
 func stable(s string) string {

@@ -32,6 +32,7 @@ bench: ## print the figures of docs, beside their rivals
 
 docs: ## write the generated pages anew
 	$(GO) test ./internal/cli -run TestReference -update
+	$(GO) test . -run TestFormats -update
 
 build: ## one static binary in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/forgeone ./cmd/forgeone

@@ -64,7 +64,7 @@ else this node's; never one found in DIR.`,
 				if r.Witnessed {
 					seen = "witnessed"
 				}
-				fmt.Fprintf(w, "verified: %d records in %d segments of %s\nroot %s\n%s\n", r.Records, r.Segments, r.Origin, r.Root.Hex(), seen)
+				fmt.Fprintf(w, "verified: %d records, %d segment(s), of %s\nroot %s\n%s\n", r.Records, r.Segments, r.Origin, r.Root.Hex(), seen)
 			})
 		},
 	}

@@ -196,7 +196,7 @@ func (r *run) tryBegin(ctx context.Context, limits abi.Limits) (err error) {
 	if r.rec, err = trace.Create(k.home.Recording(r.id), h, k.keys.Recording, limits.Recording); err != nil {
 		return err
 	}
-	grants, err := codec.Marshal(grantList{Args: h.Args, Env: h.Env, Mounts: h.Mounts})
+	grants, err := codec.Marshal(grantsOf(&h))
 	if err != nil {
 		return err
 	}
@@ -217,11 +217,31 @@ func (r *run) tryBegin(ctx context.Context, limits abi.Limits) (err error) {
 	return err
 }
 
-// grantList is what the log commits to of what a run was given.
+// grantList is what the log commits to of what a run was given. Its texts are
+// bytes: arguments and host names need not be UTF-8.
 type grantList struct {
 	_         struct{} `cbor:",toarray"`
-	Args, Env []string
-	Mounts    []trace.Mount
+	Args, Env [][]byte
+	Mounts    []grantedMount
+}
+
+type grantedMount struct {
+	_           struct{} `cbor:",toarray"`
+	Host, Guest []byte
+	ReadOnly    bool
+}
+
+func grantsOf(h *trace.Header) (g grantList) {
+	for _, a := range h.Args {
+		g.Args = append(g.Args, []byte(a))
+	}
+	for _, e := range h.Env {
+		g.Env = append(g.Env, []byte(e))
+	}
+	for _, m := range h.Mounts {
+		g.Mounts = append(g.Mounts, grantedMount{Host: []byte(m.Host), Guest: []byte(m.Guest), ReadOnly: m.ReadOnly})
+	}
+	return g
 }
 
 // known is what the log knows of the workload, as it would start now.

@@ -51,7 +51,7 @@ type Caps struct {
 	BodyBytes int
 	// Work bounds what compiling the module may cost beyond what its size
 	// suggests, as function.work estimates it. A unit is some 15 ns.
-	Work int
+	Work int64
 }
 
 // DefaultCaps returns the caps in force unless signed configuration says

@@ -15,8 +15,9 @@ type rewriter struct {
 	extras     int
 	blockTypes map[string]uint32 // by results, of types without parameters
 
-	locals, spent int // against Caps.LocalsTotal and Caps.Work
-	mutable       int // mutable globals
+	locals  int   // against Caps.LocalsTotal
+	spent   int64 // against Caps.Work
+	mutable int   // mutable globals
 
 	function
 }
@@ -57,7 +58,7 @@ func (w *rewriter) functions() *reader {
 	for i := range w.bodies {
 		size := r.u32()
 		if r.err == nil && uint64(size) > uint64(w.caps.BodyBytes) {
-			r.over("bytes of a function", uint64(size), w.caps.BodyBytes)
+			r.over("bytes of a function", uint64(size), int64(w.caps.BodyBytes))
 		}
 		b := r.sub(size)
 		if r.err != nil {
@@ -81,14 +82,14 @@ func (w *rewriter) rewrite(t funcType, r *reader) {
 		sum += uint64(r.u32())
 		r.valueType()
 		if sum > uint64(w.caps.LocalsPerFunction) {
-			r.over("locals of a function", sum, w.caps.LocalsPerFunction)
+			r.over("locals of a function", sum, int64(w.caps.LocalsPerFunction))
 		}
 		if r.err != nil {
 			return
 		}
 	}
 	if w.locals += int(sum); w.locals > w.caps.LocalsTotal {
-		r.over("locals of all functions", uint64(w.locals), w.caps.LocalsTotal)
+		r.over("locals of all functions", uint64(w.locals), int64(w.caps.LocalsTotal))
 		return
 	}
 	decls := r.b[from:r.at]
@@ -116,8 +117,9 @@ func (w *rewriter) rewrite(t funcType, r *reader) {
 // assemble appends the function: its locals, what runs on entry, its code and,
 // if it may call itself again, what runs on every way out.
 //
-// For the latter the code is wrapped in one block. A branch to the function's own label then ends at the block's end, with the same
-// label number and the same operands; a return was written as such a branch.
+// For the latter the code is wrapped in one block. A branch to the function's
+// own label then ends at the block's end, with the same label number and the same
+// operands; a return was written as such a branch.
 func (w *rewriter) assemble(groups int, decls []byte) {
 	f := &w.function
 	entry := f.entryCost()

@@ -3,6 +3,7 @@ package rewrite
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -26,7 +27,7 @@ type host struct {
 func newHost(t testing.TB, config wazero.RuntimeConfig) *host {
 	t.Helper()
 	ctx := context.Background()
-	h := &host{rt: wazero.NewRuntimeWithConfig(ctx, config.WithCoreFeatures(api.CoreFeaturesV2)), slice: 1_000_000, limit: 1 << 62}
+	h := &host{rt: wazero.NewRuntimeWithConfig(ctx, config.WithCoreFeatures(api.CoreFeaturesV2)), slice: 1_000_000, limit: math.MaxInt}
 	t.Cleanup(func() { _ = h.rt.Close(ctx) })
 	b := h.rt.NewHostModuleBuilder(ReservedModule)
 	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(_ context.Context, m api.Module, _ []uint64) {

@@ -96,7 +96,7 @@ func (w *rewriter) block(op byte) {
 	f, r := &w.function, w.r
 	operands := w.blockType()
 	if len(f.frames) > w.caps.Nesting {
-		r.over("blocks within blocks", uint64(len(f.frames)), w.caps.Nesting)
+		r.over("blocks within blocks", uint64(len(f.frames)), int64(w.caps.Nesting))
 		return
 	}
 	f.joins++

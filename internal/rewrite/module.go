@@ -138,7 +138,7 @@ type module struct {
 func (m *module) header() *abi.Error {
 	if len(m.src) > m.caps.ModuleBytes {
 		r := reader{section: "module"}
-		r.over("bytes", uint64(len(m.src)), m.caps.ModuleBytes)
+		r.over("bytes", uint64(len(m.src)), int64(m.caps.ModuleBytes))
 		return r.err
 	}
 	r := reader{b: m.src, end: len(m.src), section: "header"}

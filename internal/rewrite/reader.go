@@ -52,7 +52,7 @@ func (r *reader) malformed(format string, args ...any) {
 }
 
 // over fails for a count past its cap.
-func (r *reader) over(what string, n uint64, limit int) {
+func (r *reader) over(what string, n uint64, limit int64) {
 	r.fail(abi.CodeModuleCap, "raise the module limit in the configuration, if you trust the module", "module limit exceeded: %s: %d, at most %d admitted", what, n, limit)
 }
 
@@ -158,7 +158,7 @@ func (r *reader) count(what string, limit, size int) int {
 		return 0
 	}
 	if uint64(n) > uint64(limit) {
-		r.over(what, uint64(n), limit)
+		r.over(what, uint64(n), int64(limit))
 		return 0
 	}
 	if uint64(n)*uint64(size) > uint64(r.left()) {

@@ -92,7 +92,7 @@ func (m *module) tableType(r *reader) {
 		sum += uint64(t.min)
 	}
 	if r.err == nil && sum > uint64(m.caps.Table) {
-		r.over("elements in tables", sum, m.caps.Table)
+		r.over("elements in tables", sum, int64(m.caps.Table))
 	}
 }
 

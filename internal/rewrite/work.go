@@ -17,9 +17,9 @@ const (
 // work estimates those costs for the function; mutable is the number of mutable
 // globals, which the compiler plans to load anew after each call, injected ones
 // included.
-func (f *function) work(mutable int) int {
-	loops := len(f.regions) - 1
-	calls := f.calls + len(f.regions) + 1 // one more for depth
-	return f.joins*f.nlocals*f.nlocals + workJoins*f.joins*f.joins + workLoops*loops*loops +
-		workDepth*f.depths + workLabel*f.labels + workReload*calls*mutable
+func (f *function) work(mutable int) int64 {
+	joins, locals, loops := int64(f.joins), int64(f.nlocals), int64(len(f.regions)-1)
+	calls := int64(f.calls + len(f.regions) + 1) // one more for depth
+	return joins*locals*locals + workJoins*joins*joins + workLoops*loops*loops +
+		workDepth*int64(f.depths) + workLabel*int64(f.labels) + workReload*calls*int64(mutable)
 }

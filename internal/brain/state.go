@@ -178,6 +178,9 @@ func (s *State) keyRemove(index uint64, r abi.Record, b *abi.KeyRemove) error {
 	if !ok {
 		return refuse(abi.CodeBrainKey, index, r, "key %s is not in the keyring", b.ID.Short())
 	}
+	if k.Role == abi.RoleNode {
+		return refuse(abi.CodeBrainKey, index, r, "the node's own key %s stays", b.ID.Short())
+	}
 	delete(s.keys, b.ID)
 	delete(s.byName, k.Name)
 	return nil

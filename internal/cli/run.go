@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path"
@@ -31,7 +32,7 @@ func (a *app) runCmd() *cobra.Command {
 		Short: "Run a package, an installed package, or a bare module",
 		Long: `Run a package file, an installed package, or a module that no package vouches
 for (a bare module). Standard input, output and error and the exit code pass
-through. The guest can do nothing that was not granted and that policy does not
+through. With -o json one object about the run goes to standard error. The guest can do nothing that was not granted and that policy does not
 allow; every call is decided, recorded, and can be replayed.
 
 Exit codes: 0–119 the guest's (higher ones come as 119), 120 trap, 121 fuel,
@@ -52,9 +53,9 @@ found, 137 stopped.`,
 	fl.StringArrayVar(&f.mounts, "mount", nil, "grant a folder: HOST:GUEST[:ro|rw], read-only unless rw is said")
 	fl.StringArrayVar(&f.env, "env", nil, "grant an environment entry: K=V")
 	fl.StringArrayVar(&f.policies, "policy", nil, "join a Cedar policy file to the base policy")
-	fl.Uint64Var(&f.fuel, "fuel", 0, "stop after this many instructions, about (0: no limit)")
-	fl.DurationVar(&f.deadline, "deadline", 0, "stop after this long, as in 500ms or 10s (0: no limit)")
-	fl.Uint64Var(&f.memory, "memory", 0, "memory limit in MiB (0: the configuration's)")
+	fl.Uint64Var(&f.fuel, "fuel", 0, "stop after this many instructions, about (0: as the configuration says)")
+	fl.DurationVar(&f.deadline, "deadline", 0, "stop after this long, as in 500ms or 10s (0: as the configuration says)")
+	fl.Uint64Var(&f.memory, "memory", 0, "memory limit in MiB (0: as the configuration says)")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing on stderr but errors")
 	return c
 }
@@ -151,7 +152,7 @@ func (a *app) run(f runFlags, target string, args []string) error {
 	}
 	s.Stdin, s.Stdout, s.Stderr = host.NewStdin(a.stdin), host.NewStdout(stdout), host.NewStdout(os.Stderr)
 	s.Started = func(id abi.RunID, workload string, bare bool) {
-		if bare && !f.quiet {
+		if bare && !f.quiet && a.format == "text" {
 			fmt.Fprintf(a.stderr, "forgeone: %s is a bare module: nobody vouches for it (run %s)\n", target, id)
 		}
 	}
@@ -160,8 +161,49 @@ func (a *app) run(f runFlags, target string, args []string) error {
 		return refused(err)
 	}
 	a.exit = r.Outcome.ExitStatus(r.Exit)
+	if a.format == "json" {
+		return a.report(r)
+	}
 	a.say(f, r)
 	return nil
+}
+
+type deniedJSON struct {
+	Call   uint64    `json:"call"`
+	Action string    `json:"action"`
+	Name   string    `json:"name"`
+	Code   abi.Code  `json:"code"`
+	Reason string    `json:"reason"`
+	Errno  abi.Errno `json:"errno"`
+	Hint   string    `json:"hint,omitempty"`
+}
+
+// report writes how the run ended as one JSON object. It goes to stderr, where
+// messages go: stdout is the guest's.
+func (a *app) report(r *kernel.Report) error {
+	denied := []deniedJSON{}
+	for _, d := range r.First {
+		denied = append(denied, deniedJSON{d.Call, d.Action.String(), d.Name, abi.CodeForReason(d.Reason), d.Reason.String(), d.Errno, d.Hint})
+	}
+	enc := json.NewEncoder(a.stderr)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(struct {
+		Schema   string       `json:"schema"`
+		Run      abi.RunID    `json:"run"`
+		Workload string       `json:"workload"`
+		Bare     bool         `json:"bare"`
+		Outcome  abi.Outcome  `json:"outcome"`
+		Exit     uint32       `json:"exit"`
+		Trap     string       `json:"trap,omitempty"`
+		Code     abi.Code     `json:"code,omitempty"`
+		Calls    uint64       `json:"calls"`
+		Denials  uint64       `json:"denials"`
+		Denied   []deniedJSON `json:"denied"`
+		Fuel     uint64       `json:"fuel"`
+		Trust    *trustJSON   `json:"trust"`
+		Seal     abi.Digest   `json:"seal"`
+		End      abi.Digest   `json:"end"`
+	}{"forgeone.run/v1", r.Run, r.Workload, r.Bare, r.Outcome, r.Exit, r.Trap, r.Outcome.Code(), r.Calls, r.Denials, denied, r.Fuel, trustOf(r.After), r.Seal, r.End})
 }
 
 // Exit codes of run beside those of outcomes (abi.Outcome.ExitStatus).

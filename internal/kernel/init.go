@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/evidence"
@@ -22,7 +23,8 @@ const (
 	DeveloperKey = "developer"
 )
 
-// isControl tells which records running guests must hear of at once.
+// isControl tells which records may change what running guests are allowed: the
+// log's shared counter moves with them.
 func isControl(k abi.Kind) bool {
 	switch k {
 	case abi.KindKeyRemove, abi.KindConfig, abi.KindPolicy, abi.KindPackageUninstall:
@@ -50,9 +52,14 @@ func Init(ctx context.Context, home, file string, text []byte) (*Initialized, er
 			return nil, err
 		}
 	}
-	for _, d := range h.folders() {
+	for i, d := range h.folders() {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, &abi.Error{Code: "F1-CFG-051", What: "the state folder can't be made", Where: d, Err: err, Hint: "forgeone init --home ANOTHER"}
+		}
+		if i == 0 { // before anything is put there
+			if err := checkHome(home); err != nil {
+				return nil, err
+			}
 		}
 	}
 	lock, err := sys.Lock(h.path(".init"))
@@ -60,7 +67,8 @@ func Init(ctx context.Context, home, file string, text []byte) (*Initialized, er
 		return nil, err
 	}
 	defer lock.Unlock()
-	logMade := exists(h.Log())
+	segments, _ := filepath.Glob(filepath.Join(h.Log(), "*.seg")) // the pattern is well-formed
+	logMade := len(segments) > 0
 	open := keys.Open // a log without its keys must not get new ones
 	if !logMade {
 		open = keys.Ensure

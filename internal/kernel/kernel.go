@@ -122,17 +122,20 @@ func (k *Kernel) Close(ctx context.Context) error {
 	return first
 }
 
-func startHome(_ context.Context, k *Kernel) error {
-	st, err := os.Stat(string(k.home))
+func startHome(_ context.Context, k *Kernel) error { return checkHome(string(k.home)) }
+
+// checkHome checks that the state folder is there and nobody else's to write to.
+func checkHome(home string) error {
+	st, err := os.Stat(home)
 	switch {
 	case os.IsNotExist(err):
-		return &abi.Error{Code: "F1-CFG-050", What: "there is no state folder yet", Where: string(k.home), Hint: "forgeone init"}
+		return &abi.Error{Code: "F1-CFG-050", What: "there is no state folder yet", Where: home, Hint: "forgeone init"}
 	case err != nil:
-		return &abi.Error{Code: "F1-CFG-051", What: "the state folder can't be read", Where: string(k.home), Err: err, Hint: "forgeone doctor"}
+		return &abi.Error{Code: "F1-CFG-051", What: "the state folder can't be read", Where: home, Err: err, Hint: "forgeone doctor"}
 	case !st.IsDir():
-		return &abi.Error{Code: "F1-CFG-051", What: "the state folder is not a folder", Where: string(k.home), Hint: "forgeone init --home ANOTHER"}
+		return &abi.Error{Code: "F1-CFG-051", What: "the state folder is not a folder", Where: home, Hint: "forgeone init --home ANOTHER"}
 	case st.Mode().Perm()&0o022 != 0:
-		return &abi.Error{Code: "F1-CFG-052", What: "others may write to the state folder", Where: string(k.home), Hint: "chmod go-w " + string(k.home)}
+		return &abi.Error{Code: "F1-CFG-052", What: "others may write to the state folder", Where: home, Hint: "chmod go-w " + home}
 	}
 	return nil
 }
@@ -157,6 +160,9 @@ func startEngine(ctx context.Context, k *Kernel) (err error) {
 // compiled returns the compiled form of an admitted workload.
 func (k *Kernel) compiled(ctx context.Context, w *workload) (*wasm.Module, error) {
 	m, err := k.module(ctx, w.code, w.Rewritten)
+	if err == nil {
+		err = m.Command()
+	}
 	if err == nil {
 		k.modules.mu.Lock()
 		k.modules.admitted[w.id] = w.admission

@@ -109,6 +109,9 @@ func TestOutcomes(t *testing.T) {
 		{"flood", abi.Limits{Output: 1 << 20}, abi.OutcomeOutput, 0},
 		{"yield", abi.Limits{Recording: 300 << 10}, abi.OutcomeRecordingFull, 0},
 		{"deny", abi.Limits{}, abi.OutcomeExit, 0},
+		{"nomem", abi.Limits{}, abi.OutcomeExit, 7},
+		{"nomem-random", abi.Limits{}, abi.OutcomeExit, uint32(abi.EFAULT)},
+		{"segment", abi.Limits{}, abi.OutcomeTrap, 0},
 	} {
 		t.Run(tc.guest+" "+tc.want.String(), func(t *testing.T) {
 			n.t = t

@@ -12,6 +12,7 @@ import (
 	"github.com/forgeone/forgeone/forgepkg"
 	"github.com/forgeone/forgeone/internal/brain"
 	"github.com/forgeone/forgeone/internal/rewrite"
+	"github.com/forgeone/forgeone/internal/sys"
 )
 
 func startPackages(_ context.Context, k *Kernel) error {
@@ -115,6 +116,11 @@ func (k *Kernel) Install(ctx context.Context, path string) (*Verified, error) {
 	if _, err := k.compiled(ctx, w); err != nil {
 		return nil, err
 	}
+	unlock, err := k.lockPackages()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	if err := k.keepPackage(path, v.Digest); err != nil {
 		return nil, err
 	}
@@ -154,8 +160,11 @@ func (v *Verified) install(s *brain.State) ([]abi.Record, error) {
 // the file may have changed while it was read.
 func (k *Kernel) keepPackage(path string, d abi.Digest) error {
 	dst := k.packageFile(d)
-	if _, err := os.Stat(dst); err == nil {
-		return nil
+	if p, v, err := k.verify(dst, false); err == nil {
+		defer p.Close()
+		if v.Digest == d {
+			return nil // kept, and whole
+		}
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -174,6 +183,16 @@ func (k *Kernel) keepPackage(path string, d abi.Digest) error {
 		return errors.Join(&abi.Error{Code: "F1-PKG-052", What: "the package changed while it was installed", Where: path}, os.Remove(dst))
 	}
 	return nil
+}
+
+// lockPackages keeps installing and uninstalling processes apart: a package's
+// file and its record go together. It is taken before the log's transaction.
+func (k *Kernel) lockPackages() (unlock func(), err error) {
+	l, err := sys.Lock(filepath.Join(k.home.Packages(), ".lock"))
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = l.Unlock() }, nil // it falls with the process anyway
 }
 
 // copyFile copies what r reads into a new file dst, which appears whole and durable.
@@ -196,11 +215,16 @@ func copyFile(dst string, r io.Reader) error {
 // Uninstall removes an installed package. Its file goes; what it did stays in
 // the log, and its serial remains the floor.
 func (k *Kernel) Uninstall(ctx context.Context, name string) error {
+	unlock, err := k.lockPackages()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	var gone abi.Digest
-	_, err := k.log.Update(ctx, func() ([]abi.Record, error) {
+	_, err = k.log.Update(ctx, func() ([]abi.Record, error) {
 		p, ok := k.installed(name)
 		if !ok {
-			return nil, &abi.Error{Code: "F1-RUN-127", What: "no package of that name is installed", Where: name, Hint: "forgeone list"}
+			return nil, &abi.Error{Code: "F1-PKG-054", What: "no package of that name is installed", Where: name, Hint: "forgeone list"}
 		}
 		gone = p.Package
 		return []abi.Record{{Body: &abi.PackageUninstall{Name: name}}}, nil
@@ -216,11 +240,12 @@ func (k *Kernel) Uninstall(ctx context.Context, name string) error {
 
 // AddKey puts a public key into the keyring.
 func (k *Kernel) AddKey(ctx context.Context, e abi.KeyAdd) error {
+	e.Local = e.ID == k.keys.Developer.Public().ID() // it is worth no more when it comes back
 	_, err := k.log.Update(ctx, func() ([]abi.Record, error) {
 		var bad error
 		k.ledger.view(func(s *brain.State) {
 			for _, old := range s.Keys() {
-				if old.ID == e.ID && old.Role == e.Role {
+				if old.ID == e.ID {
 					bad = &abi.Error{Code: "F1-KEY-050", What: "this key is in the keyring already", Where: old.Name, Hint: "forgeone key list"}
 				} else if old.Name == e.Name {
 					bad = &abi.Error{Code: "F1-KEY-051", What: "another key has this name", Where: old.Name, Hint: "forgeone key remove " + old.Name}
@@ -240,13 +265,17 @@ func (k *Kernel) AddKey(ctx context.Context, e abi.KeyAdd) error {
 func (k *Kernel) RemoveKey(ctx context.Context, name string) error {
 	_, err := k.log.Update(ctx, func() ([]abi.Record, error) {
 		var rec *abi.KeyRemove
+		own := false
 		k.ledger.view(func(s *brain.State) {
 			for _, e := range s.Keys() {
 				if e.Name == name || e.ID.Hex() == name {
-					rec = &abi.KeyRemove{ID: e.ID}
+					rec, own = &abi.KeyRemove{ID: e.ID}, e.Role == abi.RoleNode
 				}
 			}
 		})
+		if own {
+			return nil, &abi.Error{Code: "F1-KEY-053", What: "the node's own key can't be removed: it signs the log", Where: name, Hint: "forgeone key list"}
+		}
 		if rec == nil {
 			return nil, &abi.Error{Code: "F1-KEY-052", What: "no key of that name is in the keyring", Where: name, Hint: "forgeone key list"}
 		}

@@ -155,6 +155,9 @@ var errStale = errors.New("state has changed")
 // guest's first instruction. What was prepared on a state that has changed
 // meanwhile is prepared again.
 func (r *run) begin(ctx context.Context, limits abi.Limits) error {
+	if err := r.k.mend(ctx); err != nil {
+		return err
+	}
 	for {
 		err := r.tryBegin(ctx, limits)
 		if err == nil {
@@ -275,6 +278,16 @@ func (r *run) startable(s *brain.State) error {
 		return errStale
 	}
 	return nil
+}
+
+// mend closes dead runs, if there are any.
+func (k *Kernel) mend(ctx context.Context) error {
+	open := 0
+	k.ledger.view(func(s *brain.State) { open = len(s.OpenRuns()) })
+	if open == 0 {
+		return nil
+	}
+	return k.closeDead(ctx)
 }
 
 // closeDead closes the runs whose process died: their recording's lock tells

@@ -49,12 +49,7 @@ func openLog(ctx context.Context, k *Kernel) (err error) {
 	if err := k.log.Refresh(ctx); err != nil {
 		return err
 	}
-	open := 0
-	k.ledger.view(func(s *brain.State) { open = len(s.OpenRuns()) })
-	if open == 0 {
-		return nil
-	}
-	return k.closeDead(ctx)
+	return k.mend(ctx)
 }
 
 // unchecked is the graph for init, which is about to put another configuration

@@ -66,7 +66,10 @@ func (w *World) resolveTwo(c *abi.Call, o *abi.Object) {
 		to.create(false)
 	}
 	from.settle(o)
-	o.Name2 = to.full
+	if o.Name2 = to.full; len(to.full) > maxName {
+		o.Kind, o.Refused, o.Errno, o.Name2 = abi.ObjNone, abi.RefuseNone, abi.ENAMETOOLONG, ""
+		return
+	}
 	switch {
 	case o.Refused != 0:
 	case to.refused != 0:
@@ -105,8 +108,15 @@ func (w *World) locate(fd uint64, p string, need abi.Rights, l lookup, t *target
 	}
 }
 
+// maxName bounds a canonical name. A guest can nest folders without end, each
+// named from the one before; without a bound every call would cost more.
+const maxName = 4 * abi.MaxPath
+
 // settle makes t the object.
 func (t *target) settle(o *abi.Object) {
+	if len(t.full) > maxName {
+		t.inert, t.refused, t.errno, t.full = true, abi.RefuseNone, abi.ENAMETOOLONG, ""
+	}
 	o.Name, o.Dir, o.Grant, o.Refused, o.Errno = t.full, t.isDir(), t.grant(), t.refused, t.errno
 	o.Kind = abi.ObjFile
 	if t.inert {

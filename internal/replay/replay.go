@@ -112,7 +112,7 @@ func Run(ctx context.Context, in Input) (*Result, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	if ex.Outcome == abi.OutcomeKernel {
+	if ex.Outcome == abi.OutcomeKernel && ex.Err != nil {
 		return nil, fmt.Errorf("replay: %w", ex.Err)
 	}
 	m := g.Meter()

@@ -89,7 +89,7 @@ func (c *Cache) load(d abi.Digest, dir string) bool {
 // it came from there, and empties dir: the code is in memory now.
 func (c *Cache) settle(d abi.Digest, dir string, hit bool) error {
 	return filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
+		if err != nil || e.IsDir() || e.Name() == privateLock {
 			return err
 		}
 		if !hit {

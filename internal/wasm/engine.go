@@ -6,15 +6,14 @@ package wasm
 import (
 	"context"
 	"fmt"
-	"os"
-	"runtime"
 	"sync"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/sys"
+	wasys "github.com/tetratelabs/wazero/sys"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/sys"
 )
 
 // EngineID names the engine and what it compiles with. A recording keeps it:
@@ -37,7 +36,8 @@ type Engine struct {
 	rt    wazero.Runtime
 	cache *Cache
 	cc    wazero.CompilationCache
-	dir   string     // the engine's private cache folder, "" without a cache
+	dir   string // the engine's private cache folder, "" without a cache
+	lock  *sys.FileLock
 	mu    sync.Mutex // held while compiling with a cache: the private folder has one user
 }
 
@@ -49,13 +49,14 @@ func New(ctx context.Context, cache *Cache) (*Engine, error) {
 		WithDebugInfoEnabled(false)
 	e := &Engine{cache: cache}
 	if cache != nil {
-		dir, err := os.MkdirTemp(privateRoot(), "forgeone-code-*") // 0700
+		dir, lock, err := makePrivate(privateRoot())
 		if err != nil {
 			return nil, err
 		}
+		e.lock = lock
 		cc, err := wazero.NewCompilationCacheWithDir(dir)
 		if err != nil {
-			os.RemoveAll(dir)
+			removePrivate(dir, lock)
 			return nil, err
 		}
 		e.dir, e.cc = dir, cc
@@ -69,22 +70,12 @@ func New(ctx context.Context, cache *Cache) (*Engine, error) {
 	return e, nil
 }
 
-// privateRoot is where private folders are made: in memory where there is such a place.
-func privateRoot() string {
-	if runtime.GOOS == "linux" {
-		if st, err := os.Stat("/dev/shm"); err == nil && st.IsDir() {
-			return "/dev/shm"
-		}
-	}
-	return ""
-}
-
 // Close frees the engine. No guest of it may be running.
 func (e *Engine) Close(ctx context.Context) error {
 	err := e.rt.Close(ctx)
 	if e.cc != nil {
 		e.cc.Close(ctx)
-		os.RemoveAll(e.dir)
+		removePrivate(e.dir, e.lock)
 	}
 	return err
 }
@@ -171,4 +162,4 @@ func guestOf(ctx context.Context) *Guest { return ctx.(*guestCtx).g }
 func unwind() { panic(exitError) }
 
 // exitError is constant: its code says nothing.
-var exitError = sys.NewExitError(0)
+var exitError = wasys.NewExitError(0)

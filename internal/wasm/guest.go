@@ -47,14 +47,19 @@ type Guest struct {
 // end and returns how it ended. The guest is returned for its final state, also
 // when it trapped or was stopped; its owner closes it. An error means that the
 // module can't be run at all.
-func (m *Module) Run(ctx context.Context, door Door, maxPages uint32) (*Guest, Exit, error) {
+func (m *Module) Run(ctx context.Context, door Door, maxPages uint32) (guest *Guest, ex Exit, err error) {
 	g := &Guest{door: door}
-	if def := m.cm.ExportedFunctions()[entry]; def == nil || len(def.ParamTypes())+len(def.ResultTypes()) > 0 {
-		return nil, Exit{}, &abi.Error{
-			Code: "F1-MOD-101", What: "the module exports no function _start without parameters, so it is no command",
-			Hint: "build a command: GOOS=wasip1 GOARCH=wasm go build, or clang --target=wasm32-wasi without -mexec-model=reactor",
-		}
+	if err := m.Command(); err != nil {
+		return nil, Exit{}, err
 	}
+	// A fault in the engine, or in what stands behind the door while the guest
+	// is instantiated, ends this run and no other.
+	defer func() {
+		if r := recover(); r != nil {
+			g.mem = nil
+			guest, ex, err = g, Exit{Outcome: abi.OutcomeKernel, Err: fmt.Errorf("panic: %v", r)}, nil
+		}
+	}()
 	alloc := experimental.MemoryAllocatorFunc(func(_, limit uint64) experimental.LinearMemory {
 		g.memory = newMemory(min(limit, uint64(maxPages)*PageSize))
 		return g.memory
@@ -65,14 +70,28 @@ func (m *Module) Run(ctx context.Context, door Door, maxPages uint32) (*Guest, E
 	if err == nil {
 		g.bind(mod)
 		_, err = mod.ExportedFunction(entry).Call(gctx)
-	} else if g.mod == nil && g.stop == abi.OutcomeNone && trapName(err) == "" {
-		return nil, Exit{}, &abi.Error{Code: "F1-MOD-102", What: "the module can't be instantiated", Err: err}
 	}
-	ex := g.ended(err)
+	ex = g.ended(err)
+	if g.mod == nil && ex.Outcome == abi.OutcomeKernel {
+		// A data or element segment that lies out of bounds, most likely.
+		ex = Exit{Outcome: abi.OutcomeTrap, Trap: "instantiation"}
+	}
 	if g.gas != nil {
 		ex.Gas = int64(g.gas.Get())
 	}
 	return g, ex, nil
+}
+
+// Command tells whether the module is one that runs: it exports a function
+// _start without parameters and results.
+func (m *Module) Command() error {
+	if def := m.cm.ExportedFunctions()[entry]; def == nil || len(def.ParamTypes())+len(def.ResultTypes()) > 0 {
+		return &abi.Error{
+			Code: "F1-MOD-101", What: "the module exports no function _start without parameters, so it is no command",
+			Hint: "build a command: GOOS=wasip1 GOARCH=wasm go build, or clang --target=wasm32-wasi without -mexec-model=reactor",
+		}
+	}
+	return nil
 }
 
 // bind learns the instance's memory and gas. A start section runs before
@@ -81,7 +100,10 @@ func (g *Guest) bind(mod api.Module) {
 	if g.mod != nil {
 		return
 	}
-	g.mod, g.mem = mod, mod.Memory()
+	g.mod = mod
+	if g.memory != nil { // asked of ourselves: without one the engine answers a nil that is none
+		g.mem = mod.Memory()
+	}
 	g.gas, _ = mod.ExportedGlobal(gasExport).(api.MutableGlobal)
 }
 
@@ -127,11 +149,11 @@ func trapName(err error) string {
 func (g *Guest) tick(mod api.Module) {
 	g.bind(mod)
 	gas, stop := g.door.Tick(int64(g.gas.Get()))
+	g.gas.Set(uint64(gas)) // also when it stops here: what is left was not used
 	if stop != abi.OutcomeNone {
 		g.stop = stop
 		unwind()
 	}
-	g.gas.Set(uint64(gas))
 }
 
 // tooDeep answers guest calls nested deeper than the rewriter's cap.

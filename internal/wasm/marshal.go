@@ -42,9 +42,6 @@ func (g *Guest) call(p *plan, mod api.Module, stack []uint64) {
 	g.bind(mod)
 	c := &g.c
 	c.Reset(p.row, 0)
-	if g.mem == nil {
-		c.Errno = abi.EFAULT // no memory to point into
-	}
 	for i := range p.row.Params {
 		if c.Errno != abi.ESUCCESS {
 			break // recorded with what was read so far
@@ -108,7 +105,7 @@ func (g *Guest) lift(p *plan, i int, stack []uint64) {
 		n := uint32(stack[p.n])
 		if n > abi.MaxSubscriptions {
 			c.Errno = abi.EINVAL
-		} else if b, ok := g.mem.Read(uint32(v), n*abi.SubscriptionSize); ok {
+		} else if b, ok := g.read(uint32(v), n*abi.SubscriptionSize); ok {
 			// Copied: the output may lie over it.
 			g.in = append(g.in[:0], b...)
 			c.In, c.Args[i] = g.in, uint64(len(b))
@@ -127,11 +124,34 @@ func (g *Guest) lift(p *plan, i int, stack []uint64) {
 
 // check tells whether the guest's memory holds n bytes at ptr, and sets EFAULT if not.
 func (g *Guest) check(ptr, n uint32) bool {
-	if uint64(ptr)+uint64(n) > uint64(g.mem.Size()) {
+	if uint64(ptr)+uint64(n) > uint64(g.size()) {
 		g.c.Errno = abi.EFAULT
 		return false
 	}
 	return true
+}
+
+// size is that of the guest's memory, 0 if it has none.
+func (g *Guest) size() uint32 {
+	if g.mem == nil {
+		return 0
+	}
+	return g.mem.Size()
+}
+
+// read returns n bytes of guest memory at ptr, which alias it.
+func (g *Guest) read(ptr, n uint32) ([]byte, bool) {
+	if g.mem == nil {
+		return nil, n == 0
+	}
+	return g.mem.Read(ptr, n)
+}
+
+// write copies b to ptr; that it fits was checked.
+func (g *Guest) write(ptr uint32, b []byte) {
+	if g.mem != nil {
+		g.mem.Write(ptr, b)
+	}
 }
 
 func (g *Guest) liftPath(i int, ptr, n uint32) {
@@ -141,7 +161,7 @@ func (g *Guest) liftPath(i int, ptr, n uint32) {
 		c.Errno = abi.ENAMETOOLONG
 		return
 	}
-	b, ok := g.mem.Read(ptr, n)
+	b, ok := g.read(ptr, n)
 	if !ok {
 		c.Errno = abi.EFAULT
 		return
@@ -161,7 +181,7 @@ func (g *Guest) iovecs(ptr, n uint32) []byte {
 		g.c.Errno = abi.EINVAL
 		return nil
 	}
-	t, ok := g.mem.Read(ptr, n*abi.IovecSize)
+	t, ok := g.read(ptr, n*abi.IovecSize)
 	if !ok {
 		g.c.Errno = abi.EFAULT
 	}
@@ -176,7 +196,7 @@ func (g *Guest) gather(i int, ptr, n uint32) {
 	g.in = g.in[:0]
 	room := uint32(abi.MaxTransfer)
 	for k := 0; k+abi.IovecSize <= len(t); k += abi.IovecSize {
-		b, ok := g.mem.Read(binary.LittleEndian.Uint32(t[k:]), binary.LittleEndian.Uint32(t[k+4:]))
+		b, ok := g.read(binary.LittleEndian.Uint32(t[k:]), binary.LittleEndian.Uint32(t[k+4:]))
 		if !ok {
 			c.Errno = abi.EFAULT
 			return
@@ -219,12 +239,12 @@ func (g *Guest) lower(p *plan, stack []uint64) {
 		case abi.BytesOut:
 			g.scatter(ptr, uint32(stack[at+1]), out)
 		case abi.BufferOut, abi.EventsOut:
-			g.mem.Write(ptr, out)
+			g.write(ptr, out)
 		case abi.StringsOut:
 			g.lowerStrings(ptr, uint32(stack[at+1]), out)
 		default:
 			if n := t.Size(); n > 0 {
-				g.mem.Write(ptr, c.Ret[ret:ret+n])
+				g.write(ptr, c.Ret[ret:ret+n])
 				ret += n
 			}
 		}
@@ -236,11 +256,11 @@ func (g *Guest) lower(p *plan, stack []uint64) {
 // read as they are now, and checked again.
 func (g *Guest) scatter(ptr, n uint32, out []byte) {
 	for k := uint32(0); k < n && len(out) > 0; k++ {
-		e, ok := g.mem.Read(ptr+k*abi.IovecSize, abi.IovecSize)
+		e, ok := g.read(ptr+k*abi.IovecSize, abi.IovecSize)
 		if !ok {
 			return
 		}
-		b, ok := g.mem.Read(binary.LittleEndian.Uint32(e), binary.LittleEndian.Uint32(e[4:]))
+		b, ok := g.read(binary.LittleEndian.Uint32(e), binary.LittleEndian.Uint32(e[4:]))
 		if !ok {
 			return
 		}
@@ -250,11 +270,11 @@ func (g *Guest) scatter(ptr, n uint32, out []byte) {
 
 // lowerStrings writes NUL-ended strings to buf and their addresses to ptrs.
 func (g *Guest) lowerStrings(ptrs, buf uint32, out []byte) {
-	g.mem.Write(buf, out)
+	g.write(buf, out)
 	start := 0
 	for i, ch := range out {
 		if ch == 0 {
-			g.mem.WriteUint32Le(ptrs, buf+uint32(start))
+			g.write(ptrs, binary.LittleEndian.AppendUint32(nil, buf+uint32(start)))
 			ptrs += 4
 			start = i + 1
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/rewrite"
@@ -312,8 +313,8 @@ func TestCache(t *testing.T) {
 			t.Fatalf("%+v %v", ex, err)
 		}
 		g.Close(context.Background())
-		if files, err := os.ReadDir(e.dir); err != nil || countFiles(t, e.dir) != 0 {
-			t.Errorf("private folder holds %v %v", files, err)
+		if n := countFiles(t, e.dir); n != 1 { // its lock
+			t.Errorf("the private folder holds %d files", n)
 		}
 	}
 	run(cache)
@@ -358,6 +359,35 @@ func TestCache(t *testing.T) {
 	}
 	if cache.Has(other) {
 		t.Error("an entry authenticates under another module's name")
+	}
+}
+
+// TestSweep: what a killed process left is removed, what a living one uses is not.
+func TestSweep(t *testing.T) {
+	root := t.TempDir()
+	live, lock, err := makePrivate(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer removePrivate(live, lock)
+	dead := filepath.Join(root, privatePrefix+"dead")
+	fresh := filepath.Join(root, privatePrefix+"fresh")
+	for _, d := range []string{dead, fresh} {
+		if err := os.Mkdir(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := time.Now().Add(-time.Hour)
+	for _, d := range []string{live, dead} {
+		if err := os.Chtimes(d, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweep(root)
+	for d, want := range map[string]bool{live: true, fresh: true, dead: false} {
+		if _, err := os.Stat(d); (err == nil) != want {
+			t.Errorf("%s is there: %v, want %v", filepath.Base(d), err == nil, want)
+		}
 	}
 }
 

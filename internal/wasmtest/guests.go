@@ -55,6 +55,20 @@ func Guests() map[string][]byte {
 		// flood writes for ever.
 		"flood": start(Module{Imports: []Import{FdWrite}, Data: text("x")},
 			Loop(Const(0), Const(1024), Store, Const(4), Const(60000), Store, write(0, 1, 60000), Br(0))),
+		// nomem has no memory; it yields and ends with 7.
+		"nomem": Module{
+			Imports: []Import{ProcExit, Yield},
+			Funcs:   []Func{{Export: "_start", Body: Cat(Call(1), Drop, Const(7), Call(0))}},
+		}.Bytes(),
+		// nomem-random points into a memory that it does not have.
+		"nomem-random": Module{
+			Imports: []Import{ProcExit, Random},
+			Funcs:   []Func{{Export: "_start", Body: Cat(Const(0), Const(8), Call(1), Call(0))}},
+		}.Bytes(),
+		// segment has a data segment that lies out of bounds.
+		"segment": start(Module{Data: []Data{{65530, make([]byte, 100)}}}),
+		// library exports no _start.
+		"library": Module{Funcs: []Func{{Export: "run"}}}.Bytes(),
 		// huge wants more memory than it is given.
 		"huge": start(Module{MinPages: 8192}),
 	}

@@ -1,0 +1,166 @@
+package kernel_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/forgepkg"
+	"github.com/forgeone/forgeone/internal/brain"
+	"github.com/forgeone/forgeone/internal/kernel"
+	"github.com/forgeone/forgeone/internal/rewrite"
+	"github.com/forgeone/forgeone/internal/trace"
+	"github.com/forgeone/forgeone/internal/wasmtest"
+)
+
+// TestNotRunnable: what can't run is refused before a run begins.
+func TestNotRunnable(t *testing.T) {
+	n := newNode(t)
+	if err := os.WriteFile(n.guest("text"), []byte("no module at all"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for guest, want := range map[string]abi.Code{
+		"library": "F1-MOD-101", "huge": "F1-RUN-123", "text": "F1-RUN-128", "none": "F1-RUN-127",
+	} {
+		var out bytes.Buffer
+		target := n.guest(guest)
+		if guest == "none" {
+			target = "none"
+		}
+		if _, err := n.Run(t.Context(), spec(target, &out)); abi.CodeOf(err) != want {
+			t.Errorf("%s: %v, want %s", guest, err, want)
+		}
+	}
+	n.View(func(s *brain.State) {
+		if len(s.Runs()) != 0 {
+			t.Errorf("%d runs are in the log", len(s.Runs()))
+		}
+	})
+}
+
+// packed packs a guest with the node's developer key.
+func (n *node) packed(guest string, serial uint64) string {
+	n.t.Helper()
+	m := wasmtest.Guests()[guest]
+	info, err := rewrite.Inspect(m, rewrite.DefaultCaps())
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	var b bytes.Buffer
+	_, err = forgepkg.Build(&b, forgepkg.Input{
+		Manifest: forgepkg.Manifest{Name: "app", Version: "1.0.0", Serial: serial, Issued: 1, Imports: kernel.ImportNames(info)},
+		Module:   m, Signers: []forgepkg.Signer{forgepkg.SignerOf(n.Keys().Developer)},
+	})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	file := filepath.Join(n.t.TempDir(), "app.forgepkg")
+	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+		n.t.Fatal(err)
+	}
+	return file
+}
+
+// TestInstallMends: installing again what is damaged on disk mends it.
+func TestInstallMends(t *testing.T) {
+	n := newNode(t)
+	file := n.packed("exit", 1)
+	v, err := n.Install(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := filepath.Join(n.Home().Packages(), v.Digest.Hex()+".forgepkg")
+	b, err := os.ReadFile(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)-1] ^= 1
+	if err := os.WriteFile(kept, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if _, err := n.Run(t.Context(), spec("app", &out)); err == nil {
+		t.Fatal("a damaged package runs")
+	}
+	if _, err := n.Install(t.Context(), file); err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := n.run(kernel.Spec{Target: "app"}); r.Exit != 7 {
+		t.Errorf("%+v", r)
+	}
+	n.View(func(s *brain.State) {
+		if ps := s.Packages(); len(ps) != 1 {
+			t.Errorf("installed: %+v", ps)
+		}
+	})
+	if err := n.Uninstall(t.Context(), "app"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(kept); !os.IsNotExist(err) {
+		t.Errorf("the file of an uninstalled package: %v", err)
+	}
+	if err := n.Uninstall(t.Context(), "app"); abi.CodeOf(err) != "F1-PKG-054" {
+		t.Errorf("uninstalled twice: %v", err)
+	}
+	if _, err := n.Install(t.Context(), n.packed("hello", 1)); err != nil {
+		t.Errorf("another package of the same serial, after the first was removed: %v", err)
+	}
+}
+
+// TestKeyring: the node's own key stays, and the developer key comes back as
+// what it was.
+func TestKeyring(t *testing.T) {
+	n := newNode(t)
+	if err := n.RemoveKey(t.Context(), kernel.NodeKey); abi.CodeOf(err) != "F1-KEY-053" {
+		t.Errorf("the node's key: %v", err)
+	}
+	dev := n.Keys().Developer.Public()
+	if err := n.RemoveKey(t.Context(), kernel.DeveloperKey); err != nil {
+		t.Fatal(err)
+	}
+	e := abi.KeyAdd{Name: "again", Role: abi.RolePublisher, Alg: "ed25519", Public: dev, ID: dev.ID()}
+	if err := n.AddKey(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.AddKey(t.Context(), abi.KeyAdd{Name: "other", Role: abi.RoleOperator, Alg: "ed25519", Public: dev, ID: dev.ID()}); abi.CodeOf(err) != "F1-KEY-050" {
+		t.Errorf("one key in two roles: %v", err)
+	}
+	v, err := n.Install(t.Context(), n.packed("exit", 1))
+	if err != nil || v.Trust.P != 50 {
+		t.Errorf("signed by the developer key that came back: %+v %v", v, err)
+	}
+	n.verify()
+}
+
+// TestDeadRuns: a run whose process is gone is closed by the next run, also by
+// a process that was there all along.
+func TestDeadRuns(t *testing.T) {
+	n := newNode(t)
+	dying := openKernel(t, string(n.Home()))
+	// A second kernel starts a run and never ends it: its recording is let go of
+	// as if its process had died.
+	id := dying.StartAndDie(t.Context(), n.guest("hello"))
+	if err := n.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	n.run(kernel.Spec{Target: n.guest("exit")})
+	n.View(func(s *brain.State) {
+		r, ok := s.Run(id)
+		if !ok || r.Outcome != abi.OutcomeAborted || len(s.OpenRuns()) != 0 {
+			t.Errorf("%+v, %d open", r, len(s.OpenRuns()))
+		}
+	})
+	if _, err := n.LoadReplay(t.Context(), must(n.FindRun(string(id)))); abi.CodeOf(err) != trace.CodeUnsealed {
+		t.Errorf("an aborted run replays: %v", err)
+	}
+	n.verify()
+}
+
+func must(r brain.Run, err error) brain.Run {
+	if err != nil {
+		panic(err)
+	}
+	return r
+}

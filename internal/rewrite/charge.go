@@ -43,10 +43,10 @@ func (w *rewriter) tickPadded(b []byte) ([]byte, int) {
 // settle appends: take the i64 on top from the i64 below it, which becomes the
 // counter, and call tick if it is negative.
 //
-// The branch is taken where nothing is to be done: the compiler gives the code
-// where two ways meet the registers of the first, so an if around the call would
-// make every round reload what the call clobbered. (Measured: keeping the count in
-// a local, which is charged when it grows large, was slower than this.)
+// The branch is taken where nothing is to be done. Of the forms that were
+// measured (an if around the call, unreachable in its place, a counter in a
+// local that is charged when it grows large) this was the fastest on most
+// programs; on a loop of floats the local was.
 func (w *rewriter) settle(b []byte) []byte {
 	b = append(b, opI64Sub)
 	b = w.globalSet(b, w.gas)

@@ -15,6 +15,7 @@ func (b *bench) compute() error {
 		{"sha256 of 4 KiB", "sha256", 0, "-", 10_000, times(1.2)},
 		{"sort of 4,096 numbers", "sort", 0, "-", 1_000, times(1.2)},
 		{"JSON there and back", "json", 0, "-", 500, times(1.2)},
+		{"64×64 matrix of floats", "matrix", 0, "-", 1_000, times(1.2)},
 	} {
 		if err := b.loop(l, "µs/op", time.Microsecond); err != nil {
 			return fmt.Errorf("%s: %w", l.name, err)

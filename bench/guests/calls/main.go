@@ -44,6 +44,8 @@ func main() {
 		sorting(n)
 	case "json":
 		jsons(n)
+	case "matrix":
+		matrices(n)
 	case "none":
 	default:
 		fail("no mode " + mode)
@@ -99,4 +101,30 @@ func check(err error) {
 func fail(msg string) {
 	fmt.Fprintln(os.Stderr, msg)
 	os.Exit(1)
+}
+
+// matrices multiplies two matrices of 64 by 64 floats, n times.
+func matrices(n int) {
+	const size = 64
+	var a, b, c [size][size]float64
+	for i := range size {
+		for j := range size {
+			a[i][j], b[i][j] = float64(i+j), float64(i-j)
+		}
+	}
+	for range n {
+		for i := range size {
+			for j := range size {
+				sum := 0.0
+				for k := range size {
+					sum += a[i][k] * b[k][j]
+				}
+				c[i][j] = sum
+			}
+		}
+		a[0][0] = c[1][1]
+	}
+	if c[0][0] == 1 {
+		fail("impossible")
+	}
 }

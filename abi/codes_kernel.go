@@ -17,6 +17,7 @@ var kernelCodes = []CodeInfo{
 	{"F1-PKG-051", "a newer version was installed", "While the package was being verified, one with a higher serial was installed. Versions don't go back.", 1},
 	{"F1-PKG-052", "the package changed while it was read", "The file's content was not the same when it was copied as when it was verified. Nothing was installed.", 1},
 	{"F1-PKG-053", "the package was replaced meanwhile", "Between loading the package and starting the run, another version was installed or it was removed. Run it again.", 1},
+	{"F1-LOG-050", "the log is older than its recordings", "The state folder holds a sealed recording of a run that the log does not know. Somebody put an older log back, or cut records off. A log alone can't show that; what was kept elsewhere can.", 1},
 	{"F1-MOD-100", "the module does not validate", "The engine's validation refused the module: its code is not well-typed. Rebuild it.", 1},
 	{"F1-MOD-101", "the module is no command", "A module that runs must export a function _start without parameters and results. Libraries and reactors do not.", 1},
 	{"F1-MOD-103", "the module is too large", "The file is larger than the configuration's admission limit for modules.", 1},

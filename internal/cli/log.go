@@ -60,7 +60,7 @@ else this node's; never one found in DIR.`,
 				Root      string `json:"root"`
 				Witnessed bool   `json:"witnessed"`
 			}{"forgeone.log.verify/v1", true, r.Origin, r.Records, int(r.Segments), int64(r.Bytes), r.Root.Hex(), r.Witnessed}, func(w io.Writer) {
-				seen := "unwitnessed: a rollback of the whole disk would not show"
+				seen := "unwitnessed: that an older log was put back would not show"
 				if r.Witnessed {
 					seen = "witnessed"
 				}

@@ -223,7 +223,8 @@ func (k *Kernel) moduleFile(d abi.Digest) string {
 	return filepath.Join(k.home.Modules(), d.Hex()+".wasm")
 }
 
-// maxPages is the memory limit in pages.
+// maxPages is the memory limit in pages. The engine tells sizes in 32 bits, so
+// the last page of 4 GiB is never given.
 func maxPages(l abi.Limits) uint32 {
-	return uint32(min(l.Memory/wasm.PageSize, 65536))
+	return uint32(min(l.Memory/wasm.PageSize, 65535))
 }

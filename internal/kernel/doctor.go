@@ -2,15 +2,18 @@ package kernel
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/evidence"
 	"github.com/forgeone/forgeone/internal/brain"
+	"github.com/forgeone/forgeone/internal/trace"
 )
 
 // Check is one finding of Doctor.
@@ -55,7 +58,8 @@ func Doctor(ctx context.Context, home string) []Check {
 	r, err := evidence.Verify(ctx, h.Log(), []evidence.PublicKey{k.keys.Node.Public()}, evidence.VerifyOptions{})
 	add("log", err, fmt.Sprintf("%d records verify", r.Records))
 	add("packages", k.checkPackages(), "every installed package verifies")
-	add("recordings", k.checkRecordings(), "every run has its recording")
+	add("recordings", k.checkRecordings(), "every run has its recording, and every recording its run")
+	add("policies", k.checkPolicies(), "every kept policy is whole")
 	return checks
 }
 
@@ -95,12 +99,52 @@ func (k *Kernel) checkPackages() error {
 	return nil
 }
 
+// checkRecordings holds log and recordings against each other. A recording of a
+// run that the log does not know says that an older log was put back.
 func (k *Kernel) checkRecordings() error {
+	known := map[string]bool{}
 	var runs []brain.Run
 	k.ledger.view(func(s *brain.State) { runs = s.Runs() })
 	for _, r := range runs {
-		if _, err := os.Stat(k.home.Recording(r.ID)); err != nil {
-			return &abi.Error{Code: "F1-RPL-011", What: "the recording of run " + string(r.ID) + " is gone: it can't be replayed", Where: k.home.Recording(r.ID)}
+		p := k.home.Recording(r.ID)
+		known[filepath.Base(p)] = true
+		if _, err := os.Stat(p); err != nil {
+			return &abi.Error{Code: "F1-RPL-011", What: "the recording of run " + string(r.ID) + " is gone: it can't be replayed", Where: p}
+		}
+	}
+	files, err := os.ReadDir(k.home.Recordings())
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		p := filepath.Join(k.home.Recordings(), f.Name())
+		if known[f.Name()] || filepath.Ext(p) != filepath.Ext(string(k.home.Recording("x"))) {
+			continue
+		}
+		// A sealed one ended well; others never began, or were cut off.
+		if rec, err := trace.Open(p, k.keys.Recording); err == nil {
+			rec.Close()
+			return &abi.Error{
+				Code: "F1-LOG-050", What: "there is a whole recording of a run that the log does not know: an older log was put back, or records were cut off", Where: p,
+				Hint: "compare with a checkpoint or a copy of the log that you kept elsewhere",
+			}
+		}
+	}
+	return nil
+}
+
+func (k *Kernel) checkPolicies() error {
+	files, err := filepath.Glob(filepath.Join(k.home.Policies(), "*.policy"))
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		var d abi.Digest
+		if n, err := hex.Decode(d[:], []byte(strings.TrimSuffix(filepath.Base(f), ".policy"))); err != nil || n != len(d) {
+			continue // nothing of ours
+		}
+		if _, err := k.policyOf(d); err != nil {
+			return err
 		}
 	}
 	return nil

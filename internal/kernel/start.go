@@ -119,8 +119,8 @@ func (k *Kernel) policyFile(d abi.Digest) string {
 // keepPolicy keeps the sources by their digest.
 func (k *Kernel) keepPolicy(sources []policy.Source) (abi.Digest, error) {
 	d := policy.Digest(sources)
-	if exists(k.policyFile(d)) {
-		return d, nil
+	if _, err := k.policyOf(d); err == nil {
+		return d, nil // kept, and whole
 	}
 	var t policyText
 	for _, s := range sources {

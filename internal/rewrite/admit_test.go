@@ -183,6 +183,7 @@ func TestCaps(t *testing.T) {
 		"exports":               {one(nil, nil, nil), sections(section(secMemory, vec(cat(0, 1))), section(secExport, vec(export("a", KindMemory, 0), export("b", KindMemory, 0), export("c", KindMemory, 0)))), func(c *Caps) { c.Exports = 2 }},
 		"tables":                {one(nil, nil, nil), sections(section(secTable, vec(cat(typeFuncref, 0, 1), cat(typeFuncref, 0, 1)))), func(c *Caps) { c.Tables = 1 }},
 		"body":                  {one(nil, nil, nil), one(nil, nil, nil, 1), func(c *Caps) { c.BodyBytes = 2 }},
+		"space":                 {one(nil, nil, nil), one(nil, nil, nil, opI32Const, 1, opI32Const, 1, 0x6d, 0x1a), func(c *Caps) { c.Space = 7_400 }},
 		"work":                  {one(nil, nil, nil), one(nil, nil, groups(100, i32), repeat(10, opBlock, empty, opEnd)), func(c *Caps) { c.Work = 10_000 }},
 	} {
 		t.Run(name, func(t *testing.T) {

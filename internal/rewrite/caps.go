@@ -49,6 +49,9 @@ type Caps struct {
 	Types, Values, Imports, Exports, Tables int
 	// BodyBytes bounds the code of one function.
 	BodyBytes int
+	// Space bounds the memory that compiling any one function may take, in bytes,
+	// as spaceOf estimates it.
+	Space int64
 	// Work bounds what compiling the module may cost beyond what its size
 	// suggests, as function.work estimates it. A unit is some 15 ns.
 	Work int64
@@ -75,6 +78,7 @@ func DefaultCaps() Caps {
 		Exports:           100_000,
 		Tables:            100,
 		BodyBytes:         2 << 20,
+		Space:             512 << 20,
 		Work:              4_000_000_000,
 	}
 }

@@ -41,6 +41,7 @@ type function struct {
 	joins   int  // places where control flow may meet
 	depths  int  // the sum of the depths of all blocks
 	labels  int  // of all br_tables
+	space   int64
 	// straight: control came here from the function's entry and nowhere else,
 	// and no call was made. folded is the loop that was reached so, 0 for none.
 	straight bool
@@ -106,6 +107,10 @@ func (w *rewriter) rewrite(t funcType, r *reader) {
 		return
 	}
 	f.flush(r.end)
+	if f.space > w.caps.Space {
+		r.over("memory for the compiler", uint64(f.space), w.caps.Space)
+		return
+	}
 	if w.spent += f.work(w.mutable); w.spent > w.caps.Work {
 		r.over("work for the compiler", uint64(w.spent), w.caps.Work)
 	}

@@ -11,6 +11,7 @@ func (w *rewriter) instruction() {
 	if info.nan {
 		w.info.Floats = true
 	}
+	f.space += int64(spaceOf(op, info.imm))
 	switch info.imm {
 	case immNone:
 	case immLocal:

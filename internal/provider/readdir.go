@@ -41,7 +41,7 @@ func (w *World) readdir(c *abi.Call, d *descriptor) abi.Errno {
 }
 
 // maxListed is how many entries a world keeps listed beside the latest listing.
-const maxListed = 1 << 20
+const maxListed = 1 << 17
 
 // keep keeps list with d. Where descriptors hold too many entries in all, the
 // others forget theirs and list anew if they are asked to go on.

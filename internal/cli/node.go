@@ -3,13 +3,14 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 
 	"github.com/spf13/cobra"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/config"
 	"github.com/forgeone/forgeone/internal/kernel"
+	"github.com/forgeone/forgeone/internal/sys"
 	"github.com/forgeone/forgeone/internal/wasm"
 )
 
@@ -25,7 +26,7 @@ checked, signed with the node's key, and put in force.`,
 		RunE: func(*cobra.Command, []string) error {
 			var text []byte
 			if file != "" {
-				b, err := os.ReadFile(file)
+				b, err := sys.ReadRegular(file, config.MaxSize)
 				if err != nil {
 					return &abi.Error{Code: "F1-CLI-002", What: "the configuration can't be read", Where: file, Err: err}
 				}

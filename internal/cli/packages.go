@@ -16,6 +16,7 @@ import (
 	"github.com/forgeone/forgeone/internal/kernel"
 	"github.com/forgeone/forgeone/internal/keys"
 	"github.com/forgeone/forgeone/internal/rewrite"
+	"github.com/forgeone/forgeone/internal/sys"
 )
 
 type packFlags struct {
@@ -59,7 +60,7 @@ func (a *app) pack(f packFlags, input string) error {
 	if err != nil {
 		return err
 	}
-	b, err := os.ReadFile(module)
+	b, err := sys.ReadRegular(module, forgepkg.MaxModule)
 	if err != nil {
 		return &abi.Error{Code: "F1-CLI-002", What: "the module can't be read", Where: module, Err: err}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/forgeone/forgeone/internal/kernel"
 	"github.com/forgeone/forgeone/internal/policy"
 	"github.com/forgeone/forgeone/internal/provider/host"
+	"github.com/forgeone/forgeone/internal/sys"
 	"github.com/forgeone/forgeone/internal/trace"
 )
 
@@ -122,14 +123,7 @@ func (f runFlags) spec(target string, args []string) (s kernel.Spec, err error) 
 }
 
 func readPolicy(name string) (policy.Source, error) {
-	st, err := os.Stat(name)
-	if err != nil {
-		return policy.Source{}, &abi.Error{Code: "F1-CLI-002", What: "the policy can't be read", Where: name, Err: err}
-	}
-	if st.Size() > policy.MaxText {
-		return policy.Source{}, &abi.Error{Code: "F1-CLI-002", What: fmt.Sprintf("the policy has more than %d bytes", policy.MaxText), Where: name}
-	}
-	b, err := os.ReadFile(name)
+	b, err := sys.ReadRegular(name, policy.MaxText)
 	if err != nil {
 		return policy.Source{}, &abi.Error{Code: "F1-CLI-002", What: "the policy can't be read", Where: name, Err: err}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/forgepkg"
@@ -57,7 +58,8 @@ func startAdmission(_ context.Context, k *Kernel) error {
 // find loads what target names: a package file, a module file, or an installed
 // package.
 func (k *Kernel) find(ctx context.Context, target string) (*workload, error) {
-	f, err := os.Open(target)
+	// Not blocking: a FIFO is no module, and nobody should wait for its writer.
+	f, err := os.OpenFile(target, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err == nil {
 		defer f.Close()
 		var magic [len(forgepkg.Magic)]byte
@@ -99,14 +101,10 @@ func (k *Kernel) openBare(path string) (*workload, error) {
 			Hint: "forgeone pack " + path + " -o app.forgepkg --name app --version 1.0.0 --key KEY",
 		}
 	}
-	st, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if st.Size() > int64(k.caps.ModuleBytes) {
+	b, err := sys.ReadRegular(path, int64(k.caps.ModuleBytes))
+	if errors.Is(err, sys.ErrTooLarge) {
 		return nil, &abi.Error{Code: "F1-MOD-103", What: "the module is larger than this node admits", Where: path}
 	}
-	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -27,23 +27,31 @@ const (
 	KindGenesis          Kind = 1  // *Genesis: the log begins
 	KindRecovered        Kind = 2  // *Recovered: a torn tail was moved aside
 	KindSegmentSealed    Kind = 3  // *SegmentSealed: a segment is full
+	KindLogKey           Kind = 4  // *LogKey: another key signs what follows
 	KindKeyAdd           Kind = 10 // *KeyAdd
 	KindKeyRemove        Kind = 11 // *KeyRemove
 	KindConfig           Kind = 12 // *Config: a signed configuration is in force
 	KindPolicy           Kind = 13 // *Policy: a policy is in force
+	KindKeyRevoke        Kind = 14 // *KeyRevoke: a key never counts again
+	KindKeyThreshold     Kind = 15 // *KeyThreshold: how many operators sign an act
+	KindWitnesses        Kind = 16 // *WitnessSet: who must have seen the log
 	KindPackageInstall   Kind = 20 // *PackageInstall
 	KindPackageUninstall Kind = 21 // *PackageUninstall
+	KindRevocations      Kind = 22 // *Revocations: a part of a signed revocation list
+	KindDowngrade        Kind = 23 // *Downgrade: a package may go back to a lower serial
 	KindRunStart         Kind = 30 // *RunStart
 	KindRunEnd           Kind = 31 // *RunEnd
 	KindDenial           Kind = 32 // *Denial: the first per (run, rule, syscall)
 	KindTrust            Kind = 33 // *TrustChange
+	KindRunStop          Kind = 34 // *RunStop: a run is to stop at its next call or tick
 )
 
 var kindNames = map[Kind]string{
 	KindGenesis: "log.genesis", KindRecovered: "log.recovered", KindSegmentSealed: "log.sealed", KindKeyAdd: "key.add",
 	KindKeyRemove: "key.remove", KindConfig: "config.set", KindPolicy: "policy.set", KindPackageInstall: "package.install",
 	KindPackageUninstall: "package.uninstall", KindRunStart: "run.start", KindRunEnd: "run.end", KindDenial: "run.denial",
-	KindTrust: "trust.change",
+	KindTrust: "trust.change", KindLogKey: "log.key", KindKeyRevoke: "key.revoke", KindKeyThreshold: "key.threshold",
+	KindWitnesses: "log.witnesses", KindRevocations: "package.revoke", KindDowngrade: "package.downgrade", KindRunStop: "run.stop",
 }
 
 // String returns the kind as listings write it: "run.start".
@@ -92,6 +100,20 @@ func NewBody(k Kind) any {
 		return new(Denial)
 	case KindTrust:
 		return new(TrustChange)
+	case KindLogKey:
+		return new(LogKey)
+	case KindKeyRevoke:
+		return new(KeyRevoke)
+	case KindKeyThreshold:
+		return new(KeyThreshold)
+	case KindWitnesses:
+		return new(WitnessSet)
+	case KindRevocations:
+		return new(Revocations)
+	case KindDowngrade:
+		return new(Downgrade)
+	case KindRunStop:
+		return new(RunStop)
 	}
 	return nil
 }
@@ -125,6 +147,20 @@ func KindOf(body any) Kind {
 		return KindDenial
 	case *TrustChange:
 		return KindTrust
+	case *LogKey:
+		return KindLogKey
+	case *KeyRevoke:
+		return KindKeyRevoke
+	case *KeyThreshold:
+		return KindKeyThreshold
+	case *WitnessSet:
+		return KindWitnesses
+	case *Revocations:
+		return KindRevocations
+	case *Downgrade:
+		return KindDowngrade
+	case *RunStop:
+		return KindRunStop
 	}
 	return 0
 }
@@ -169,11 +205,13 @@ type KeyAdd struct {
 	Public []byte `cbor:"4,keyasint" json:"public"`
 	ID     Digest `cbor:"5,keyasint" json:"id"`                        // SHA3-256(alg ‖ public key)
 	Local  bool   `cbor:"6,keyasint,omitempty" json:"local,omitempty"` // this node's own developer key
+	Act    Act    `cbor:"7,keyasint,omitzero" json:"act,omitzero"`     // zero only in the batch that founds the node
 }
 
 // KeyRemove takes a key out of the keyring.
 type KeyRemove struct {
-	ID Digest `cbor:"1,keyasint" json:"id"`
+	ID  Digest `cbor:"1,keyasint" json:"id"`
+	Act Act    `cbor:"2,keyasint,omitzero" json:"act,omitzero"`
 }
 
 // Config says which configuration is in force.

@@ -14,8 +14,9 @@ import (
 	"github.com/forgeone/forgeone/abi"
 )
 
-// MaxRecord bounds an encoded record, in bytes.
-const MaxRecord = 64 << 10
+// MaxRecord bounds an encoded record, in bytes: what an entry bundle of C2SP
+// tlog-tiles can hold, where a length has 16 bits.
+const MaxRecord = 1<<16 - 1
 
 // recordVersion stands first in every record.
 const recordVersion = 1

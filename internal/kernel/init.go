@@ -20,6 +20,7 @@ import (
 // Names under which init puts the node's own keys into the keyring.
 const (
 	NodeKey      = "node"
+	OperatorKey  = "operator"
 	DeveloperKey = "developer"
 )
 
@@ -135,12 +136,11 @@ func (k *Kernel) found(ctx context.Context, local *keys.Local, cfg *config.Confi
 	}
 	_, err = k.log.Update(ctx, func() (records []abi.Record, err error) {
 		k.ledger.view(func(s *brain.State) {
-			for _, e := range []abi.KeyAdd{
-				{Name: NodeKey, Role: abi.RoleNode, Alg: seal.Ed25519, Public: local.Node.Public(), ID: local.Node.Public().ID(), Local: true},
-				{Name: DeveloperKey, Role: abi.RolePublisher, Alg: seal.Ed25519, Public: local.Developer.Public(), ID: local.Developer.Public().ID(), Local: true},
-			} {
-				if _, ok := s.Key(e.ID); !ok && s.Config().Version == 0 {
-					records = append(records, abi.Record{Body: &e})
+			if s.Config().Version == 0 {
+				for _, e := range ownKeys(local) {
+					if _, ok := s.Key(e.ID); !ok {
+						records = append(records, abi.Record{Body: &e})
+					}
 				}
 			}
 			if s.Config().Digest != cfg.Digest() {
@@ -154,4 +154,24 @@ func (k *Kernel) found(ctx context.Context, local *keys.Local, cfg *config.Confi
 		return records, nil
 	})
 	return made, err
+}
+
+// ownKeys are those that a new keyring begins with.
+func ownKeys(local *keys.Local) []abi.KeyAdd {
+	var list []abi.KeyAdd
+	for _, own := range []struct {
+		name string
+		role abi.Role
+		key  *seal.PrivateKey
+	}{
+		{NodeKey, abi.RoleNode, local.Node},
+		{OperatorKey, abi.RoleOperator, local.Operator},
+		{DeveloperKey, abi.RolePublisher, local.Developer},
+	} {
+		if own.key != nil {
+			pub := own.key.Public()
+			list = append(list, abi.KeyAdd{Name: own.name, Role: own.role, Alg: seal.Ed25519, Public: pub, ID: pub.ID(), Local: true})
+		}
+	}
+	return list
 }

@@ -1,6 +1,6 @@
-// Package keys keeps key files on disk: the node's key, the local developer's
-// key, the two symmetric keys of a state folder, and the signing keys that
-// people make with keygen. A private key lies in a file of its own with mode
+// Package keys keeps key files on disk: the keys of the node, its log, its
+// operator and the local developer, the two symmetric keys of a state folder,
+// and the signing keys that people make with keygen. A private key lies in a file of its own with mode
 // 0600, appears there complete or not at all, is never overwritten, and is never
 // printed: errors name the file, not what is in it.
 package keys
@@ -19,21 +19,31 @@ import (
 // Names of the files in a folder of keys.
 const (
 	NodeFile      = "node.key"
+	LogFile       = "log.key"
+	OperatorFile  = "operator.key"
 	DeveloperFile = "developer.key"
 	RecordingFile = "recording.key"
 	CacheFile     = "cache.key"
 )
 
+// files are those that Ensure makes.
+func files() []string {
+	return []string{NodeFile, LogFile, OperatorFile, DeveloperFile, RecordingFile, CacheFile}
+}
+
 // Local is what a state folder's folder of keys holds.
 type Local struct {
-	Node      *seal.PrivateKey // signs the log and the configuration
+	Node      *seal.PrivateKey // signs the configuration; the node's name
+	Log       *seal.PrivateKey // signs the evidence log in its present term
+	Operator  *seal.PrivateKey // signs operator's acts here; nil: it is kept elsewhere
 	Developer *seal.PrivateKey // signs packages on this machine
 	Recording seal.Key         // wraps the keys of recordings; outlives node keys
 	Cache     seal.Key         // authenticates caches
 }
 
 // Open reads the keys in dir. A missing one is F1-KEY-002: none is made, because
-// a new key beside an old log could only hide that the old one is lost.
+// a new key beside an old log could only hide that the old one is lost. Only the
+// operator's key may be kept elsewhere.
 func Open(dir string) (*Local, error) {
 	l, err := read(dir)
 	var e *abi.Error
@@ -50,6 +60,12 @@ func read(dir string) (*Local, error) {
 	var l Local
 	var err error
 	if l.Node, err = Load(filepath.Join(dir, NodeFile)); err != nil {
+		return nil, err
+	}
+	if l.Log, err = Load(filepath.Join(dir, LogFile)); err != nil {
+		return nil, err
+	}
+	if l.Operator, err = Load(filepath.Join(dir, OperatorFile)); err != nil && abi.CodeOf(err) != abi.CodeKeyMissing {
 		return nil, err
 	}
 	if l.Developer, err = Load(filepath.Join(dir, DeveloperFile)); err != nil {
@@ -74,7 +90,7 @@ func Ensure(dir string) (*Local, error) {
 	if err := checkFolder(dir); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{NodeFile, DeveloperFile, RecordingFile, CacheFile} {
+	for _, name := range files() {
 		path := filepath.Join(dir, name)
 		if _, err := os.Lstat(path); err == nil {
 			continue

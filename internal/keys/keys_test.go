@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 func fingerprint(l *Local) string {
 	a := seal.Authenticate(l.Recording, "t", nil)
 	b := seal.Authenticate(l.Cache, "t", nil)
-	return l.Node.Public().String() + l.Developer.Public().String() + string(fmt.Appendf(nil, "%x%x", a, b))
+	return l.Node.Public().String() + l.Log.Public().String() + l.Operator.Public().String() + l.Developer.Public().String() + string(fmt.Appendf(nil, "%x%x", a, b))
 }
 
 func wantCode(t *testing.T, err error, want abi.Code) *abi.Error {
@@ -62,7 +62,11 @@ func TestEnsure(t *testing.T) {
 	if fingerprint(first) != fingerprint(second) {
 		t.Error("the second call gave other keys")
 	}
-	if first.Node.Public().String() == first.Developer.Public().String() || first.Recording == first.Cache {
+	seen := map[string]bool{}
+	for _, k := range []*seal.PrivateKey{first.Node, first.Log, first.Operator, first.Developer} {
+		seen[k.Public().String()] = true
+	}
+	if len(seen) != 4 || first.Recording == first.Cache {
 		t.Error("two keys are the same")
 	}
 	info, err := os.Stat(dir)
@@ -73,7 +77,7 @@ func TestEnsure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(entries) != 4 {
+	if len(entries) != 6 {
 		t.Errorf("folder holds %v", entries)
 	}
 	for _, e := range entries {
@@ -141,6 +145,31 @@ func TestEnsureAfterCrash(t *testing.T) {
 	}
 }
 
+// TestOperatorElsewhere: an operator may keep its key elsewhere; a damaged or
+// open one is not the same as none.
+func TestOperatorElsewhere(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	if _, err := Ensure(dir); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, OperatorFile)
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, errorOf(Open(dir)), abi.CodeKeyPermissions)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	l, err := Open(dir)
+	if err != nil || l.Operator != nil {
+		t.Fatalf("%v, %v", l, err)
+	}
+	if err := os.WriteFile(path, []byte("junk"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, errorOf(Open(dir)), abi.CodeKeyFormat)
+}
+
 func errorOf[T any](_ T, err error) error { return err }
 
 func TestGenerate(t *testing.T) {
@@ -195,7 +224,7 @@ func TestPermissions(t *testing.T) {
 	if _, err := Ensure(dir); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{NodeFile, DeveloperFile, RecordingFile, CacheFile} {
+	for _, name := range files() {
 		path := filepath.Join(dir, name)
 		for _, mode := range []os.FileMode{0o640, 0o604, 0o660, 0o601, 0o666, 0o620} {
 			if err := os.Chmod(path, mode); err != nil {

@@ -3,6 +3,7 @@ module github.com/forgeone/forgeone
 go 1.26.0
 
 require (
+	filippo.io/mldsa v1.0.0
 	github.com/cedar-policy/cedar-go v1.9.0
 	github.com/fxamacker/cbor/v2 v2.10.0
 	github.com/goccy/go-yaml v1.19.2

@@ -1,7 +1,7 @@
 // Package seal is ForgeOne's only user of cryptography: domain-separated
-// SHA3-256 digests, Ed25519 signatures, AES-GMAC tags, AES-256-GCM boxes and
-// key wrapping. Everything here comes from Go's standard library; nothing is
-// home-made but the domains.
+// SHA3-256 digests, Ed25519 and ML-DSA-44 signatures, AES-GMAC tags, AES-256-GCM
+// boxes and key wrapping. Everything here comes from Go's standard library,
+// ML-DSA from filippo.io/mldsa; nothing is home-made but the domains.
 package seal
 
 import (

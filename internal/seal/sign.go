@@ -78,7 +78,7 @@ func ParsePrivate(b []byte) (*PrivateKey, error) {
 }
 
 // ID returns the key's id: Sum over the algorithm's name, a zero byte, and the key.
-func (p PublicKey) ID() abi.Digest { return Sum(keyIDDomain, []byte(Ed25519), []byte{0}, p) }
+func (p PublicKey) ID() abi.Digest { return KeyID(Ed25519, p) }
 
 // Verify checks what Sign made. A key of a wrong length verifies nothing.
 func (p PublicKey) Verify(domain string, msg, sig []byte) bool {
@@ -96,13 +96,6 @@ func (p PublicKey) String() string { return PublicPrefix + base64.StdEncoding.En
 
 // ParsePublic reads the text form, with white space around it allowed.
 func ParsePublic(s string) (PublicKey, error) {
-	enc, ok := strings.CutPrefix(strings.TrimSpace(s), PublicPrefix)
-	if !ok {
-		return nil, fmt.Errorf("%w: want %q and base64", ErrKey, PublicPrefix)
-	}
-	b, err := base64.StdEncoding.Strict().DecodeString(enc)
-	if err != nil || len(b) != ed25519.PublicKeySize {
-		return nil, fmt.Errorf("%w: want %d bytes in base64", ErrKey, ed25519.PublicKeySize)
-	}
-	return PublicKey(b), nil
+	b, err := parsePublic(s, PublicPrefix, ed25519.PublicKeySize)
+	return PublicKey(b), err
 }

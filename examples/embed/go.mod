@@ -5,6 +5,7 @@ go 1.26.0
 require github.com/forgeone/forgeone v0.0.0
 
 require (
+	filippo.io/mldsa v1.0.0 // indirect
 	github.com/cedar-policy/cedar-go v1.9.0 // indirect
 	github.com/fxamacker/cbor/v2 v2.10.0 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260820222146-c27c302e5fc3 // indirect

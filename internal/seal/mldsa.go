@@ -52,13 +52,14 @@ func (p *PostPrivateKey) Public() PostPublicKey { return p.k.PublicKey().Bytes()
 // 204 too. The same message has the same signature.
 func (p *PostPrivateKey) Sign(domain string, msg []byte) []byte {
 	d := Sum(domain, msg)
-	return p.sign(domain, d[:])
+	return p.SignContext(domain, d[:])
 }
 
 // SignRaw signs msg itself with an empty context, as C2SP cosignatures want it.
-func (p *PostPrivateKey) SignRaw(msg []byte) []byte { return p.sign("", msg) }
+func (p *PostPrivateKey) SignRaw(msg []byte) []byte { return p.SignContext("", msg) }
 
-func (p *PostPrivateKey) sign(context string, msg []byte) []byte {
+// SignContext signs msg itself with a context of at most 255 bytes.
+func (p *PostPrivateKey) SignContext(context string, msg []byte) []byte {
 	sig, err := p.k.SignDeterministic(msg, &mldsa.Options{Context: context})
 	if err != nil {
 		panic(err) // only for a context over 255 bytes, and domains are shorter

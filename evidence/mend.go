@@ -5,6 +5,7 @@ import (
 	"io"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/seal"
@@ -28,7 +29,10 @@ func (l *Log) inspectTail(d *damage) error {
 		return err
 	}
 	if end == l.w.c.off && d == nil {
-		return nil
+		if l.o.Key == nil {
+			return nil
+		}
+		return l.recordAside()
 	}
 	return l.mendTail(d, end)
 }
@@ -141,7 +145,9 @@ func (w *walker) lostSectors(d *damage, later *span, end int64) (bool, error) {
 	}
 	for s := d.off - d.off%sector; s < min(d.off+max(d.size, frameHead), later.at); s += sector {
 		from, to := max(s, off), min(s+sector, later.at)
-		if to-from >= 16 && allZero(b[from-off:to-off]) {
+		// A few zeros may stand in a record anyway; but the first sector may hold
+		// only a few bytes of the batch.
+		if (to-from >= 16 || from == off) && allZero(b[from-off:to-off]) {
 			return true, nil
 		}
 	}
@@ -149,30 +155,92 @@ func (w *walker) lostSectors(d *damage, later *span, end int64) (bool, error) {
 }
 
 // moveAside copies the bytes between the last commit and end into a file of
-// their own, durably, then appends a Recovered record over them, then zeros
-// the rest. A crash in between leaves a torn tail again.
+// their own, durably, then clears them, then appends a Recovered record.
+//
+// The power may fail in between, and a disk writes sectors in any order. So
+// the record is never written over what is not zero: half of it among the
+// bytes of the torn tail would look like tampering. If the power fails after
+// the clearing, only the file tells of the torn tail: see recordAside.
 func (l *Log) moveAside(end int64, later *span) error {
 	w, off := l.w, l.w.c.off
-	rec := &abi.Recovered{Segment: w.c.seg, Offset: uint64(off), Length: uint64(end - off)}
-	var err error
-	if rec.SHA3, err = l.copyAside(off, end); err != nil {
+	if err := l.copyAside(off, end); err != nil {
 		return ioError("move a torn tail aside", l.o.Dir, err)
 	}
 	if later != nil {
-		// First of all the commit, or it would stand behind the new one as a
-		// sign of tampering.
-		if _, err := sys.Preallocate(w.file, later.at, later.end); err != nil {
-			return ioError("clear a torn tail", w.path(w.c.seg), err)
+		// First of all the commit: it is a sign of tampering where nothing that it
+		// is over is left.
+		if err := l.clear(later.at, later.end); err != nil {
+			return err
 		}
-		if err := w.file.Datasync(); err != nil {
-			return ioError("clear a torn tail", w.path(w.c.seg), err)
-		}
+	}
+	if err := l.clear(off, end); err != nil {
+		return err
 	}
 	i, err := w.file.Stat()
 	if err != nil {
 		return err
 	}
 	l.alloc = i.Size()
+	return l.recordAside()
+}
+
+// clear makes zeros of bytes of the segment, durably.
+func (l *Log) clear(from, to int64) error {
+	_, err := sys.Preallocate(l.w.file, from, to)
+	if err == nil {
+		err = l.w.file.Datasync()
+	}
+	if err != nil {
+		return ioError("clear a torn tail", l.w.path(l.w.c.seg), err)
+	}
+	return nil
+}
+
+// asidePrefix begins the names of files with what stood at an offset of a segment.
+func asidePrefix(seg uint64, off int64) string { return fmt.Sprintf("torn-%08d-%d", seg, off) }
+
+// recordAside appends a Recovered record for every file with bytes that were
+// moved aside from where the log ends now. Any such file is without one: its
+// record would stand at that place.
+func (l *Log) recordAside() error {
+	prefix, rec := asidePrefix(l.w.c.seg, l.w.c.off), abi.Recovered{Segment: l.w.c.seg, Offset: uint64(l.w.c.off)}
+	list, err := l.o.FS.ReadDir(l.o.Dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		n, ok := strings.CutPrefix(e.Name(), prefix)
+		if !ok || n != "" && n[0] != '.' || !e.Type().IsRegular() {
+			continue // (a FIFO would be waited for)
+		}
+		rec := rec
+		if rec.Length, rec.SHA3, err = l.digest(filepath.Join(l.o.Dir, e.Name())); err != nil {
+			return ioError("read what was moved aside", l.o.Dir, err)
+		}
+		if rec.Length == 0 {
+			continue // the crash came before anything was copied
+		}
+		if err := l.appendRecovered(&rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// digest returns the length and digest of a file of bytes moved aside.
+func (l *Log) digest(path string) (n uint64, d abi.Digest, err error) {
+	f, err := l.o.FS.Open(path)
+	if err != nil {
+		return 0, d, err
+	}
+	h := seal.NewHash(tornDomain)
+	size, err := io.Copy(h, io.NewSectionReader(f, 0, maxFile))
+	return uint64(size), h.Digest(), closing(f, err)
+}
+
+// appendRecovered appends a record of the log itself, as a batch of its own.
+func (l *Log) appendRecovered(rec *abi.Recovered) error {
+	w := l.w
 	r := abi.Record{Kind: abi.KindRecovered, Time: max(l.o.Now().UnixNano(), w.c.time), Body: rec}
 	c := w.c
 	c.sum, c.note = seal.NewSHA256(), nil // only the bytes are wanted; the transaction moves the chain
@@ -183,13 +251,6 @@ func (l *Log) moveAside(end int64, later *span) error {
 	if err := l.allocate(int64(len(raw)), true); err != nil {
 		return err
 	}
-	return l.appendRecovered(r, raw, c, end)
-}
-
-// appendRecovered writes the batch raw of the record r, after which the chain
-// is c but for its sums, and clears what is left of the torn tail up to end.
-func (l *Log) appendRecovered(r abi.Record, raw []byte, c chain, end int64) error {
-	w := l.w
 	where := w.path(w.c.seg)
 	if _, err := w.file.WriteAt(raw, w.c.off); err != nil {
 		return ioError("write the evidence log", where, err)
@@ -200,31 +261,23 @@ func (l *Log) appendRecovered(r abi.Record, raw []byte, c chain, end int64) erro
 	}
 	w.c.move(raw, c.tree, c.root, r.Time, c.note)
 	w.again()
-	if _, err := sys.Preallocate(w.file, w.c.off, max(end, w.c.off)); err != nil {
-		return ioError("clear a torn tail", where, err)
-	}
-	if err := w.file.Datasync(); err != nil {
-		return ioError("clear a torn tail", where, err)
-	}
 	l.stats.records.Add(1)
 	l.stats.batches.Add(1)
 	l.publishHead()
 	return l.tell(r)
 }
 
-// copyAside copies bytes of the segment into a new file torn-SEGMENT-OFFSET and
-// returns their digest.
-func (l *Log) copyAside(off, end int64) (d abi.Digest, err error) {
-	base := filepath.Join(l.o.Dir, fmt.Sprintf("torn-%08d-%d", l.w.c.seg, off))
+// copyAside copies bytes of the segment into a new file torn-SEGMENT-OFFSET.
+func (l *Log) copyAside(off, end int64) error {
+	base := filepath.Join(l.o.Dir, asidePrefix(l.w.c.seg, off))
 	f, err := l.o.FS.Create(base)
 	for n := 1; isExist(err) && n < 1000; n++ {
 		f, err = l.o.FS.Create(base + "." + strconv.Itoa(n))
 	}
 	if err != nil {
-		return d, err
+		return err
 	}
-	h := seal.NewHash(tornDomain)
-	_, err = io.Copy(io.MultiWriter(h, io.NewOffsetWriter(f, 0)), io.NewSectionReader(l.w.file, off, end-off))
+	_, err = io.Copy(io.NewOffsetWriter(f, 0), io.NewSectionReader(l.w.file, off, end-off))
 	if err == nil {
 		err = f.Datasync()
 	}
@@ -234,5 +287,5 @@ func (l *Log) copyAside(off, end int64) (d abi.Digest, err error) {
 	if err == nil {
 		err = l.o.FS.SyncDir(l.o.Dir)
 	}
-	return h.Digest(), err
+	return err
 }

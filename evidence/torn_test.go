@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -111,6 +112,9 @@ func TestLostSectors(t *testing.T) {
 		bad := bytes.Clone(good)
 		clear(bad[max(s, start) : s+sector])
 		writeFile(t, segment(o, 0), bad)
+		if err := os.RemoveAll(filepath.Join(o.Dir, fmt.Sprintf("torn-00000000-%d", start))); err != nil {
+			t.Fatal(err) // of the last time
+		}
 		refused(t, o, "lost sector")
 		l := openLog(t, o)
 		if l.Size() != 3 {
@@ -135,6 +139,46 @@ func TestLostSectors(t *testing.T) {
 			t.Fatal("Open changed a log that it refused")
 		}
 	}
+}
+
+// TestAside: bytes that were moved aside and cleared before the power failed
+// again get their record; what only has such a name is left alone, and nobody
+// waits for it.
+func TestAside(t *testing.T) {
+	t.Parallel()
+	o := smallLog(t)
+	at := mustVerify(t, o).Bytes
+	name := filepath.Join(o.Dir, fmt.Sprintf("torn-00000000-%d", at))
+	writeFile(t, name, []byte("half a record"))
+	writeFile(t, name+".1", []byte("the other half"))
+	writeFile(t, name+".2", nil)
+	writeFile(t, name+"0", []byte("of another place"))
+	if err := syscall.Mkfifo(name+".3", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/etc/passwd", name+".4"); err != nil {
+		t.Fatal(err)
+	}
+	f := &fold{}
+	o.Follower = f
+	for range 2 { // once and for all
+		l := openLog(t, o)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		f.Reset()
+	}
+	openLog(t, o)
+	if f.len() != 8 {
+		t.Fatalf("%d records", f.len())
+	}
+	for i, what := range []string{"half a record", "the other half"} {
+		rec := f.recs[6+i].Body.(*abi.Recovered)
+		if rec.Offset != at || rec.Length != uint64(len(what)) || rec.SHA3 != seal.Sum(tornDomain, []byte(what)) {
+			t.Fatalf("%+v", rec)
+		}
+	}
+	mustVerify(t, o)
 }
 
 // TestTampered: damage before the last commit is refused, and nothing is

@@ -11,6 +11,7 @@ const (
 	CodeBrainEnd     Code = "F1-BRN-007"
 	CodeBrainDenial  Code = "F1-BRN-008"
 	CodeBrainTrust   Code = "F1-BRN-009"
+	CodeBrainStop    Code = "F1-BRN-030"
 )
 
 // brainCodes are the codes of the area BRN.
@@ -50,5 +51,9 @@ var brainCodes = []CodeInfo{
 	{
 		CodeBrainTrust, "trust does not follow",
 		"A trust.change is not what the record that it names as its cause leads to, or is missing where one had to follow. Trust was edited.", 1,
+	},
+	{
+		CodeBrainStop, "impossible order to stop",
+		"A run.stop does not follow: no such run is open, it was told to stop before, or the reason is not a short text.", 1,
 	},
 }

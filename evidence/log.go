@@ -18,6 +18,10 @@ const (
 	counterName = "counter" // a sys.Counter
 )
 
+// CounterLost is what Log.Counter answers when the counter's file is gone from
+// under it: nobody can tell any more whether control records came in.
+const CounterLost = sys.Lost
+
 // Log is an open log. It is safe for concurrent use; several Logs, in one
 // process or in many, may have the same folder open.
 type Log struct {
@@ -158,7 +162,7 @@ func (l *Log) Origin() string { return l.head.Load().origin }
 // Counter returns a number that differs from its last value whenever control
 // records (Options.Control) came into the log since, through any process, or
 // are just coming: 2n+2 when the last one has index n, one less while it is
-// being written, sys.Lost if the counter's file is gone. Whoever sees it differ
+// being written, CounterLost if the counter's file is gone. Whoever sees it differ
 // calls Refresh before relying on the follower's state; and treats Lost as a
 // failure of the log. It makes no system call. A log open for reading has none
 // and answers 0.
@@ -167,6 +171,25 @@ func (l *Log) Counter() uint64 {
 		return 0
 	}
 	return l.counter.Load()
+}
+
+// Guard runs f, in which this goroutine may call Peek: a counter that is cut off
+// under its readers must not end the process.
+func (l *Log) Guard(f func()) {
+	if l.counter == nil {
+		f()
+		return
+	}
+	l.counter.Guard(f)
+}
+
+// Peek is Counter for whoever reads it at every turn of a loop, a few
+// nanoseconds. It may be called within Guard only.
+func (l *Log) Peek() uint64 {
+	if l.counter == nil {
+		return 0
+	}
+	return l.counter.Peek()
 }
 
 // Stats are counts since Open, of this Log alone.

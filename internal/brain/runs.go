@@ -48,6 +48,7 @@ type openRun struct {
 	denials uint64              // records
 	seen    map[denied]struct{} // per rule and syscall
 	score   *trust.RunScore
+	stop    *abi.RunStop // somebody asked for its end
 }
 
 type denied struct {

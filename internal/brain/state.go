@@ -132,6 +132,8 @@ func (s *State) follow(index uint64, r abi.Record) error {
 		return s.runEnd(index, r, b)
 	case *abi.Denial:
 		return s.denial(index, r, b)
+	case *abi.RunStop:
+		return s.runStop(index, r, b)
 	default:
 		return refuse(abi.CodeBrainOrder, index, r, "records of type %T are not known", r.Body)
 	}

@@ -32,6 +32,8 @@ func gist(body any) string {
 		return b.Name
 	case *abi.RunStart:
 		return fmt.Sprintf("%s of %s, %v", b.Run, b.Workload, b.Trust)
+	case *abi.RunStop:
+		return fmt.Sprintf("%s is to stop: %q", b.Run, b.Reason)
 	case *abi.RunEnd:
 		return fmt.Sprintf("%s %v %d, %d calls, %d denied", b.Run, b.Outcome, b.Exit, b.Calls, b.Denials)
 	case *abi.Denial:

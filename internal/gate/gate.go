@@ -42,6 +42,17 @@ type Sink interface {
 	Denied(c *abi.Call, o *abi.Object, d *abi.Decision)
 }
 
+// Notices tell that something was decided elsewhere which may concern this
+// run: an order to stop, trust, policy.
+type Notices interface {
+	// Number is another one than before whenever something came in. It is asked
+	// at each call and tick, on the guest's goroutine.
+	Number() uint64
+	// Heed puts what came in into force, by SetDecider and Control.Stop, before it
+	// returns.
+	Heed()
+}
+
 // Gate is the door of one thread. The thread that runs the guest calls Do and
 // Tick; SetDecider and the Control may be used by others at any time.
 type Gate struct {
@@ -50,6 +61,8 @@ type Gate struct {
 	sink    Sink
 	ctl     *Control
 	meter   Meter
+	notices Notices // nil: nothing is decided elsewhere
+	noticed uint64  // the number that was heeded last
 	decider atomic.Pointer[Decider]
 	obj     abi.Object // of the call under way; reused
 	calls   uint64
@@ -67,10 +80,15 @@ func New(w World, d Decider, r Recorder, s Sink, ctl *Control, m Meter) *Gate {
 // the next call, and for a call that blocks before its result reaches the guest.
 func (g *Gate) SetDecider(d Decider) { g.decider.Store(&d) }
 
+// Attend has the gate ask n at each call and tick; number is what was in force
+// when the run was prepared. It comes before the first call.
+func (g *Gate) Attend(n Notices, number uint64) { g.notices, g.noticed = n, number }
+
 // Calls is the number of calls recorded.
 func (g *Gate) Calls() uint64 { return g.calls }
 
-// Refused tells whether the run ended before a call that could not be recorded.
+// Refused tells whether the run ended before a call, which is not recorded: there
+// was no room, or it was stopped.
 func (g *Gate) Refused() bool { return g.refused }
 
 // StringsSize is the world's.
@@ -81,6 +99,10 @@ func (g *Gate) StringsSize(n abi.Num) (count, bytes int) { return g.world.String
 // When c.Stop is set on return, the guest must not run on and gets no result.
 func (g *Gate) Do(c *abi.Call) abi.Errno {
 	c.Index = g.calls
+	if c.Stop = g.attend(); c.Stop != abi.OutcomeNone {
+		g.refused = true
+		return c.Errno
+	}
 	o := &g.obj
 	*o = abi.Object{}
 	if c.Errno != abi.ESUCCESS {
@@ -98,8 +120,8 @@ func (g *Gate) Do(c *abi.Call) abi.Errno {
 	if d.Verdict == abi.Allow {
 		if c.Errno = o.Errno; c.Errno == abi.ESUCCESS {
 			g.world.Perform(c, o)
-			if now := g.decider.Load(); c.Row.Blocks && now != in {
-				d = g.recheck(c, o, *now)
+			if c.Row.Blocks {
+				d = g.recheck(c, o, in, d)
 			}
 		}
 	}
@@ -116,15 +138,31 @@ func (g *Gate) Do(c *abi.Call) abi.Errno {
 	return c.Errno
 }
 
-// recheck decides a call that blocked again, by what is in force now. What it
-// read is staged outside guest memory, and is dropped when it is denied.
-func (g *Gate) recheck(c *abi.Call, o *abi.Object, now Decider) *abi.Decision {
-	d := now.Decide(c, o)
-	if d.Verdict != abi.Allow {
+// recheck decides a call that may have blocked again, if something else is in
+// force than the decider in, which answered d. What the call read is staged
+// outside guest memory, and is dropped when it is denied.
+func (g *Gate) recheck(c *abi.Call, o *abi.Object, in *Decider, d *abi.Decision) *abi.Decision {
+	g.attend()
+	now := g.decider.Load()
+	if now == in {
+		return d
+	}
+	if d = (*now).Decide(c, o); d.Verdict != abi.Allow {
 		clear(c.Out[:c.OutLen])
 		c.OutLen = 0
 	}
 	return d
+}
+
+// attend heeds what came in, and tells whether the run goes on.
+func (g *Gate) attend() abi.Outcome {
+	if g.notices != nil {
+		if n := g.notices.Number(); n != g.noticed {
+			g.noticed = n
+			g.notices.Heed()
+		}
+	}
+	return g.ctl.Outcome()
 }
 
 // Tick is the metering point: gas is what the guest has left, below zero. It
@@ -132,7 +170,7 @@ func (g *Gate) recheck(c *abi.Call, o *abi.Object, now Decider) *abi.Decision {
 func (g *Gate) Tick(gas int64) (int64, abi.Outcome) {
 	gas, stop := g.meter.tick(gas)
 	if stop == abi.OutcomeNone {
-		stop = g.ctl.Outcome()
+		stop = g.attend()
 	}
 	return gas, stop
 }

@@ -118,6 +118,69 @@ func TestStopTakesEffectAfterTheCall(t *testing.T) {
 	}
 }
 
+// bell is what control records ring.
+type bell struct {
+	number uint64
+	heed   func()
+	heeded int
+}
+
+func (b *bell) Number() uint64 { return b.number }
+func (b *bell) Heed()          { b.heeded++; b.heed() }
+
+// What was decided elsewhere is in force before the next call has any effect,
+// at the next tick, and for a call that blocked meanwhile.
+func TestNotices(t *testing.T) {
+	for name, tc := range map[string]struct {
+		heed func(*Gate, *Control, *tape)
+		call abi.Outcome
+		want []string
+	}{
+		"an order to stop": {
+			func(_ *Gate, c *Control, _ *tape) { c.Stop(abi.OutcomeStopped) },
+			abi.OutcomeStopped, nil,
+		},
+		"another decider": {
+			func(g *Gate, _ *Control, tp *tape) { tp.answers = []*abi.Decision{deny}; g.SetDecider(tp) },
+			abi.OutcomeNone,
+			[]string{"resolve", "decide", "reserve", "denied", "commit EACCES deny", "release"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tp := &tape{answers: []*abi.Decision{allow}}
+			ctl := NewControl()
+			g := New(tp, tp, tp, tp, ctl, NewMeter(0, Slice))
+			b := &bell{number: 4, heed: func() { tc.heed(g, ctl, tp) }}
+			g.Attend(b, 4)
+			c := abi.Call{Row: abi.Lookup(abi.PathOpen)}
+			if g.Do(&c); c.Stop != abi.OutcomeNone || b.heeded != 0 || g.Calls() != 1 {
+				t.Fatalf("nothing came in: stop %v, heeded %d times", c.Stop, b.heeded)
+			}
+			tp.log, b.number = nil, 6
+			c = abi.Call{Row: abi.Lookup(abi.PathOpen)}
+			if g.Do(&c); c.Stop != tc.call || b.heeded != 1 || !slices.Equal(tp.log, tc.want) {
+				t.Errorf("stop %v, heeded %d times, order %q, want %q", c.Stop, b.heeded, tp.log, tc.want)
+			}
+			if refused := tc.call != abi.OutcomeNone; g.Refused() != refused {
+				t.Errorf("refused: %v", g.Refused())
+			}
+			b.number = 8
+			if _, stop := g.Tick(-1); stop != tc.call || b.heeded != 2 {
+				t.Errorf("tick: stop %v, heeded %d times", stop, b.heeded)
+			}
+		})
+	}
+	tp := &tape{answers: []*abi.Decision{allow, deny}}
+	g := New(tp, tp, tp, tp, NewControl(), NewMeter(0, Slice))
+	b := &bell{heed: func() { g.SetDecider(tp) }}
+	g.Attend(b, 0)
+	tp.perform = func(c *abi.Call) { c.OutLen = copy(c.Out, "secret"); b.number = 2 }
+	c := abi.Call{Row: abi.Lookup(abi.FdRead), OutCap: 16}
+	if e := g.Do(&c); e != abi.EACCES || c.OutLen != 0 {
+		t.Errorf("a call that blocked while policy turned: errno %v, %d bytes", e, c.OutLen)
+	}
+}
+
 func TestMeter(t *testing.T) {
 	m := NewMeter(25, 10)
 	gas, steps := int64(-1), 0

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/brain"
 	"github.com/forgeone/forgeone/internal/gate"
 )
 
@@ -20,4 +21,17 @@ func (k *Kernel) StartAndDie(ctx context.Context, target string) abi.RunID {
 	}
 	r.rec.Abort()
 	return r.id
+}
+
+// EndBadly begins a run of target and ends it with a loss of that many points of
+// conduct.
+func (k *Kernel) EndBadly(ctx context.Context, target string, points uint32) {
+	end := &abi.RunEnd{Run: k.StartAndDie(ctx, target), Outcome: abi.OutcomeTrap, Points: points}
+	_, err := k.log.Update(ctx, func() (records []abi.Record, err error) {
+		k.ledger.view(func(s *brain.State) { records = ended(s, nil, end) })
+		return records, nil
+	})
+	if err != nil {
+		panic(err)
+	}
 }

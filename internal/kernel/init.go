@@ -28,7 +28,7 @@ const (
 // log's shared counter moves with them.
 func isControl(k abi.Kind) bool {
 	switch k {
-	case abi.KindKeyRemove, abi.KindConfig, abi.KindPolicy, abi.KindPackageUninstall:
+	case abi.KindKeyRemove, abi.KindKeyRevoke, abi.KindConfig, abi.KindPolicy, abi.KindPackageUninstall, abi.KindRevocations, abi.KindTrust, abi.KindRunStop:
 		return true
 	}
 	return false

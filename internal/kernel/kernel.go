@@ -30,7 +30,7 @@ type Options struct {
 
 // Kernel is a booted kernel. Its methods may be called from several goroutines.
 // Locks nest in this order: a transaction of the log, then the ledger's lock,
-// which is a leaf.
+// which is a leaf, as the lock of watch is.
 type Kernel struct {
 	home   Home
 	warn   func(string)
@@ -47,6 +47,7 @@ type Kernel struct {
 	caps   rewrite.Caps
 
 	modules moduleSet
+	watch   watch
 }
 
 // moduleSet keeps compiled modules by the digest of their rewritten form, and

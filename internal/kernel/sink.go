@@ -82,9 +82,7 @@ func (s *sink) Denied(c *abi.Call, o *abi.Object, d *abi.Decision) {
 		s.note(c, o, d, rule)
 	}
 	if s.score.Denied(s.k.now().UnixNano(), rule, o.Name, d.Severity) > 0 {
-		s.run.trust.C = s.score.Conduct()
-		s.run.prog = s.run.prog.With(s.run.trust)
-		s.gate.SetDecider(s.run.prog)
+		s.run.weigh()
 	}
 }
 

@@ -1,7 +1,6 @@
 package sys
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -61,8 +60,7 @@ func (c *Counter) cell() *atomic.Uint64 {
 //
 // Touching a page whose file was truncated raises SIGBUS, which would end the
 // process; here it becomes a Go panic (per goroutine, see
-// debug.SetPanicOnFault) that is caught on the spot. That costs some 6 ns
-// over the load itself; where it is too much, see Peek.
+// debug.SetPanicOnFault) that is caught on the spot.
 func (c *Counter) Load() (v uint64) {
 	old := debug.SetPanicOnFault(true)
 	v = Lost
@@ -82,40 +80,25 @@ func settle(v *uint64, old bool) {
 	}
 }
 
-// Peek is Load at the price of the bare load, 1 ns. It may be called within
-// Guard only: elsewhere a truncated file ends the process.
-func (c *Counter) Peek() uint64 { return c.cell().Load() }
-
-// Guard runs f, in which Peek may be called on this goroutine. It returns
-// false if f was left by a panic because the counter was lost, in Peek or
-// passed on by whoever recovered it. Other panics go through.
-func (c *Counter) Guard(f func()) (ok bool) {
-	old := debug.SetPanicOnFault(true)
-	defer func() {
-		if !old {
-			debug.SetPanicOnFault(false)
-		}
-		if ok {
-			return
-		}
-		if r := recover(); r != nil && !c.IsFault(r) {
-			panic(r)
-		}
-	}()
+// Guard runs f, in which this goroutine may call Peek.
+func (c *Counter) Guard(f func()) {
+	if old := debug.SetPanicOnFault(true); !old {
+		defer debug.SetPanicOnFault(false)
+	}
 	f()
-	return true
 }
 
-// IsFault tells whether r, recovered from a panic, is the fault of touching
-// this counter's lost file. It is for code that runs inside Guard and recovers
-// panics itself.
-func (c *Counter) IsFault(r any) bool {
-	err, ok := r.(error)
-	if !ok {
-		return false
-	}
-	var at interface{ Addr() uintptr }
-	return errors.As(err, &at) && at.Addr() == uintptr(unsafe.Pointer(unsafe.SliceData(c.mem)))
+// Peek is Load at a third of its price: what Load sets up for each access, Guard
+// has set up already. Outside Guard a truncated file ends the process.
+func (c *Counter) Peek() (v uint64) {
+	v = Lost
+	defer func() {
+		if v == Lost {
+			_ = recover()
+		}
+	}()
+	v = c.cell().Load()
+	return v
 }
 
 // Raise lifts the counter to at least to, which must be below Lost, and tells

@@ -1,0 +1,87 @@
+package kernel
+
+import (
+	"encoding/hex"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/policy"
+	"github.com/forgeone/forgeone/internal/provider"
+	"github.com/forgeone/forgeone/internal/provider/host"
+	"github.com/forgeone/forgeone/internal/provider/pure"
+	"github.com/forgeone/forgeone/internal/seal"
+)
+
+// What is there without a grant.
+const (
+	AssetsFolder  = "/assets" // a package's assets, read-only
+	ScratchFolder = "/tmp"    // in memory, gone with the run
+	scratchBytes  = 64 << 20
+	scratchNodes  = 10_000
+)
+
+// args are the guest's, its own name first.
+func (r *run) args() []string {
+	return append([]string{r.w.name}, r.spec.Args...)
+}
+
+// grants are the mounts as policy and its hints know them.
+func (r *run) grants() (gs []policy.Grant) {
+	for _, m := range r.spec.Mounts {
+		gs = append(gs, policy.Grant{Host: m.Host, Guest: m.Guest, ReadOnly: m.ReadOnly})
+	}
+	return gs
+}
+
+func (w *workload) identity() policy.Identity {
+	return policy.Identity{Workload: w.name, Publisher: w.publisher, Standing: w.standing, Bare: w.bare}
+}
+
+// commit binds a payload that may hold personal data to the log without
+// showing it: a MAC under the recording key, with the run's id as salt.
+func (k *Kernel) commit(domain string, id abi.RunID, payload []byte) abi.Digest {
+	return seal.Authenticate(k.keys.Recording.Derive(string(id)), domain, payload)
+}
+
+func newRunID() abi.RunID {
+	var b [8]byte
+	seal.Random(b[:])
+	return abi.RunID("r" + hex.EncodeToString(b[:]))
+}
+
+// world puts together what the run is given.
+func (r *run) world(limits abi.Limits) (*provider.World, func(), error) {
+	var roots []*host.Root
+	closeAll := func() {
+		for _, h := range roots {
+			h.Close()
+		}
+	}
+	c := provider.Config{
+		Args: r.args(), Env: r.spec.Env, Stdin: r.spec.Stdin, Stdout: r.spec.Stdout, Stderr: r.spec.Stderr,
+		Clock: host.NewClock(), Random: host.Random, Descriptors: limits.Descriptors, Output: limits.Output, Done: r.ctl.Done(),
+	}
+	if r.w.assets != nil {
+		tree, err := pure.NewAssets(r.w.assets)
+		if err != nil {
+			return nil, nil, err
+		}
+		c.Mounts = append(c.Mounts, provider.Mount{Guest: AssetsFolder, Root: tree, ReadOnly: true, Base: true})
+	}
+	scratch := pure.NewScratch(func() uint64 { return uint64(r.k.now().UnixNano()) }, scratchBytes, scratchNodes)
+	c.Mounts = append(c.Mounts, provider.Mount{Guest: ScratchFolder, Root: scratch, Base: true})
+	for i, m := range r.spec.Mounts {
+		root, err := host.OpenRoot(m.Host)
+		if err != nil {
+			closeAll()
+			return nil, nil, err
+		}
+		roots = append(roots, root)
+		c.Mounts = append(c.Mounts, provider.Mount{Guest: m.Guest, Root: root.Dir(), ReadOnly: m.ReadOnly, Grant: i + 1})
+	}
+	w, err := provider.New(c)
+	if err != nil {
+		closeAll()
+		return nil, nil, err
+	}
+	return w, func() { w.Close(); closeAll() }, nil
+}

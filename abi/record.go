@@ -201,11 +201,14 @@ const (
 type KeyAdd struct {
 	Name   string `cbor:"1,keyasint" json:"name"`
 	Role   Role   `cbor:"2,keyasint" json:"role"`
-	Alg    string `cbor:"3,keyasint" json:"alg"` // "ed25519"
+	Alg    string `cbor:"3,keyasint" json:"alg"` // "ed25519"; a publisher's may be "mldsa44"
 	Public []byte `cbor:"4,keyasint" json:"public"`
-	ID     Digest `cbor:"5,keyasint" json:"id"`                        // SHA3-256(alg ‖ public key)
+	ID     Digest `cbor:"5,keyasint" json:"id"`                        // SHA3-256(alg ‖ public key); a pair's is the Ed25519 key's
 	Local  bool   `cbor:"6,keyasint,omitempty" json:"local,omitempty"` // this node's own developer key
 	Act    Act    `cbor:"7,keyasint,omitzero" json:"act,omitzero"`     // zero only in the batch that founds the node
+	// Post, if not empty, is an ML-DSA-44 public key that makes a pair of this
+	// publisher's Ed25519 key: only both signatures together count, as one.
+	Post []byte `cbor:"8,keyasint,omitempty" json:"post,omitempty"`
 }
 
 // KeyRemove takes a key out of the keyring.

@@ -232,7 +232,7 @@ func TestSignatureAttacks(t *testing.T) {
 		}, o, abi.CodePkgUntrusted},
 		{"stranger names the publisher as signer too", func(t *testing.T) []byte {
 			in := small()
-			in.Signers, in.Cosigners = []Signer{mallory.signer()}, [][]byte{alice.Public()}
+			in.Signers, in.Cosigners = []Signer{mallory.signer()}, []Signer{alice.signer()}
 			return build(t, in)
 		}, o, abi.CodePkgIncomplete},
 		{"embedded key", func(t *testing.T) []byte { // a field of its own would be unknown; an id is only an id

@@ -27,9 +27,9 @@ type Input struct {
 	Assets fs.FS
 	// Signers sign now.
 	Signers []Signer
-	// Cosigners are the public keys that will sign later, with Cosign. Until all
-	// have, the package does not verify.
-	Cosigners [][]byte
+	// Cosigners will sign later, with Cosign; only algorithm and public key of
+	// each are used. Until all have signed, the package does not verify.
+	Cosigners []Signer
 }
 
 // Build writes the package of in to w and returns its digest. The same input
@@ -131,22 +131,11 @@ func describeAssets(fsys fs.FS) ([]asset, Blob, error) {
 // signerIDs returns the sorted ids of all keys that sign in.
 func signerIDs(in Input) ([]abi.Digest, error) {
 	var ids []abi.Digest
-	add := func(public []byte) error {
-		if len(public) != 32 {
-			return fault(abi.CodePkgInput, "", "a signing key's public part has %d bytes, not 32", len(public))
+	for _, s := range slices.Concat(in.Signers, in.Cosigners) {
+		if n := seal.PublicSize(s.alg()); n == 0 || len(s.Public) != n {
+			return nil, fault(abi.CodePkgInput, "", "a signing key's public part has %d bytes of algorithm %q, which has %d", len(s.Public), clip(s.alg()), n)
 		}
-		ids = append(ids, KeyID(public))
-		return nil
-	}
-	for _, s := range in.Signers {
-		if err := add(s.Public); err != nil {
-			return nil, err
-		}
-	}
-	for _, p := range in.Cosigners {
-		if err := add(p); err != nil {
-			return nil, err
-		}
+		ids = append(ids, s.ID())
 	}
 	slices.SortFunc(ids, compareDigests)
 	if len(ids) == 0 || len(ids) > maxSigners || !ascending(ids, compareDigests) {
@@ -165,7 +154,7 @@ func sortedSet[T comparable](s []T, compare func(a, b T) int) []T {
 // the new package. The key must be one that the manifest names and that has not
 // signed. The blobs are copied as they are; they are not verified.
 func (p *Package) Cosign(w io.Writer, s Signer) (abi.Digest, error) {
-	id := KeyID(s.Public)
+	id := s.ID()
 	if !slices.Contains(p.Missing(), id) {
 		return abi.Digest{}, p.at(fault(abi.CodePkgInput, "", "key %s is not one that has yet to sign this package", id.Short()))
 	}

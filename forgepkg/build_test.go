@@ -41,7 +41,7 @@ func TestBuildRefuses(t *testing.T) {
 		{"mount wanted both ways", func(in *Input) { in.Manifest.Mounts = []Mount{{Guest: "/a"}, {Guest: "/a", Write: true}} }, abi.CodePkgInput},
 		{"no signer", func(in *Input) { in.Signers = nil }, abi.CodePkgInput},
 		{"signer twice", func(in *Input) { in.Signers = append(in.Signers, in.Signers...) }, abi.CodePkgInput},
-		{"signer and cosigner", func(in *Input) { in.Cosigners = [][]byte{alice.Public()} }, abi.CodePkgInput},
+		{"signer and cosigner", func(in *Input) { in.Cosigners = []Signer{alice.signer()} }, abi.CodePkgInput},
 		{"short key", func(in *Input) { in.Signers[0].Public = in.Signers[0].Public[1:] }, abi.CodePkgInput},
 		{"wrong key", func(in *Input) { in.Signers[0].Public = bob.Public() }, abi.CodePkgInput},
 		{"signer fails", func(in *Input) {

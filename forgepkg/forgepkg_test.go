@@ -28,7 +28,7 @@ func key(seed byte) testKey {
 func (k testKey) Public() []byte            { return k.k.Public().(ed25519.PublicKey) }
 func (k testKey) SignRaw(msg []byte) []byte { return ed25519.Sign(k.k, msg) }
 func (k testKey) signer() Signer            { return SignerOf(k) }
-func (k testKey) id() abi.Digest            { return KeyID(k.Public()) }
+func (k testKey) id() abi.Digest            { return KeyID(Ed25519, k.Public()) }
 
 func (k testKey) entry(name string, r abi.Role) abi.KeyAdd {
 	return abi.KeyAdd{Name: name, Role: r, Alg: Ed25519, Public: k.Public(), ID: k.id()}
@@ -223,7 +223,7 @@ func TestDeterministic(t *testing.T) {
 
 func TestCosign(t *testing.T) {
 	in := input()
-	in.Cosigners = [][]byte{bob.Public()}
+	in.Cosigners = []Signer{bob.signer()}
 	b := build(t, in)
 	e := refused(t, errorOf(verify(t, b, ring, VerifyOptions{Now: now})), abi.CodePkgIncomplete)
 	if !strings.Contains(e.What, bob.id().Short()) {

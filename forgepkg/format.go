@@ -17,7 +17,7 @@ const MediaType = "application/vnd.forgeone.package.v1+cbor"
 // Limits of a package. Lengths are bytes.
 const (
 	MaxManifest   = 256 << 10
-	MaxSignatures = 64 << 10
+	MaxSignatures = 256 << 10 // more than maxSigners of the longest
 	MaxBlobs      = 64
 	MaxModule     = 64 << 20
 	MaxAssets     = 1 << 30 // contents of all files

@@ -9,19 +9,27 @@ import (
 	"github.com/forgeone/forgeone/internal/seal"
 )
 
-// Ed25519 is the one algorithm that packages are signed with so far.
-const Ed25519 = seal.Ed25519
+// Algorithms that packages are signed with.
+const (
+	Ed25519 = seal.Ed25519
+	MLDSA44 = seal.MLDSA44 // ML-DSA-44, FIPS 204
+)
+
+// SignContext is the context string of FIPS 204 that ML-DSA signatures of
+// packages have.
+const SignContext = domainSign
 
 // Signature is one signature of a package, unverified.
 type Signature struct {
 	_ struct{} `cbor:",toarray"`
-	// Alg is the algorithm: "ed25519".
+	// Alg is the algorithm: "ed25519" or "mldsa44".
 	Alg string
 	// Key is the signer's key id: SHA3-256 in the domain forgeone/key-id/v1
 	// over the algorithm's name, a zero byte and the public key.
 	Key abi.Digest
-	// Sig is the signature: for Ed25519 64 bytes over the 32 bytes of SHA3-256
-	// in the domain forgeone/pkg/v1 over the DSSE encoding of MediaType and manifest.
+	// Sig is the signature over the 32 bytes of SHA3-256 in the domain
+	// forgeone/pkg/v1 over the DSSE encoding of MediaType and manifest: 64 bytes
+	// for Ed25519, 2420 for ML-DSA-44, which has SignContext as its context.
 	Sig []byte
 }
 
@@ -31,13 +39,26 @@ func compareSignatures(a, b Signature) int {
 
 // Signer signs packages. The private key may be anywhere, in a hardware token say.
 type Signer struct {
-	// Public is the Ed25519 public key, 32 bytes.
+	// Alg is the key's algorithm; empty: Ed25519.
+	Alg string
+	// Public is the public key: 32 bytes for Ed25519, 1312 for ML-DSA-44.
 	Public []byte
-	// Sign returns the Ed25519 signature (RFC 8032, pure) of exactly msg.
+	// Sign returns the signature of exactly msg: pure Ed25519 (RFC 8032), or pure
+	// ML-DSA-44 (FIPS 204) with the context SignContext.
 	Sign func(msg []byte) ([]byte, error)
 }
 
-// SignerOf makes a Signer of a key that signs raw messages.
+func (s Signer) alg() string {
+	if s.Alg == "" {
+		return Ed25519
+	}
+	return s.Alg
+}
+
+// ID returns the id of the signer's key.
+func (s Signer) ID() abi.Digest { return KeyID(s.alg(), s.Public) }
+
+// SignerOf makes a Signer of an Ed25519 key that signs raw messages.
 func SignerOf[P ~[]byte](k interface {
 	Public() P
 	SignRaw(msg []byte) []byte
@@ -46,20 +67,30 @@ func SignerOf[P ~[]byte](k interface {
 	return Signer{Public: []byte(k.Public()), Sign: func(msg []byte) ([]byte, error) { return k.SignRaw(msg), nil }}
 }
 
-// KeyID returns the id of an Ed25519 public key of 32 bytes.
-func KeyID(public []byte) abi.Digest { return seal.PublicKey(public).ID() }
+// PostSignerOf makes a Signer of an ML-DSA-44 key that signs raw messages in a context.
+func PostSignerOf[P ~[]byte](k interface {
+	Public() P
+	SignContext(context string, msg []byte) []byte
+},
+) Signer {
+	return Signer{Alg: MLDSA44, Public: []byte(k.Public()), Sign: func(msg []byte) ([]byte, error) { return k.SignContext(SignContext, msg), nil }}
+}
+
+// KeyID returns the id of a public key of the algorithm.
+func KeyID(alg string, public []byte) abi.Digest { return seal.KeyID(alg, public) }
 
 // sign makes s's signature of a manifest and checks it.
 func (s Signer) sign(manifest []byte) (Signature, error) {
-	digest := seal.Sum(domainSign, pae(manifest))
+	signed := pae(manifest)
+	digest := seal.Sum(domainSign, signed)
 	sig, err := s.Sign(digest[:])
 	if err != nil {
-		return Signature{}, because(fault(abi.CodePkgInput, "", "key %s could not sign", KeyID(s.Public).Short()), err)
+		return Signature{}, because(fault(abi.CodePkgInput, "", "key %s could not sign", s.ID().Short()), err)
 	}
-	if !seal.PublicKey(s.Public).VerifyRaw(digest[:], sig) {
-		return Signature{}, fault(abi.CodePkgInput, "", "key %s made a signature that its public key does not verify", KeyID(s.Public).Short())
+	if !seal.VerifyAs(s.alg(), s.Public, domainSign, signed, sig) {
+		return Signature{}, fault(abi.CodePkgInput, "", "key %s made a signature that its public key does not verify", s.ID().Short())
 	}
-	return Signature{Alg: Ed25519, Key: KeyID(s.Public), Sig: sig}, nil
+	return Signature{Alg: s.alg(), Key: s.ID(), Sig: sig}, nil
 }
 
 // encodeSignatures sorts sigs in place and returns the section's bytes.
@@ -90,10 +121,10 @@ func decodeSignatures(b []byte, at int64, announced []abi.Digest) ([]Signature, 
 	}
 	for i, s := range sigs {
 		switch _, ok := slices.BinarySearchFunc(announced, s.Key, compareDigests); {
-		case s.Alg != Ed25519:
+		case seal.SignatureSize(s.Alg) == 0:
 			return nil, bad("signature %d has the unknown algorithm %q", i, clip(s.Alg))
-		case len(s.Sig) != 64:
-			return nil, bad("signature %d has %d bytes, not 64", i, len(s.Sig))
+		case len(s.Sig) != seal.SignatureSize(s.Alg):
+			return nil, bad("signature %d has %d bytes, %s has %d", i, len(s.Sig), s.Alg, seal.SignatureSize(s.Alg))
 		case !ok:
 			return nil, bad("signature %d is by key %s, which the manifest does not name", i, s.Key.Short())
 		}

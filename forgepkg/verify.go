@@ -1,23 +1,19 @@
 package forgepkg
 
 import (
-	"strconv"
 	"time"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/seal"
 )
 
-// Keyring is the caller's list of keys, as its evidence log folds to it. Only
-// keys with the role publisher count for packages.
-type Keyring []abi.KeyAdd
-
 // VerifyOptions say what a package must meet. Now is required.
 type VerifyOptions struct {
 	// Now is the time against which expiry is checked.
 	Now time.Time
-	// Quorum is how many distinct publisher keys of the keyring must have
-	// signed; 0 means 1. A negative one is refused.
+	// Quorum is how many distinct publishers of the keyring must have signed; 0
+	// means 1. A negative one is refused. A pair of keys is one publisher, and
+	// has signed only when both keys have.
 	Quorum int
 	// MinSerial is the highest serial that was ever accepted under the
 	// package's name; lower ones are refused. 0: none was.
@@ -40,13 +36,14 @@ type VerifyOptions struct {
 // Verified is a package that met the options. It reads from its Package, which
 // must stay open while Module and Assets are used.
 type Verified struct {
-	// Signers are the ids of the distinct, trusted publisher keys that signed, ascending.
+	// Signers are the ids of the distinct, trusted publishers that signed,
+	// ascending: of a pair, the id of its Ed25519 key.
 	Signers []abi.Digest
 	// Keys are their entries in the keyring, in the same order: who published
 	// the package is Keys[i].Name, never Manifest.Publisher.
 	Keys []abi.KeyAdd
-	// Unknown are the ids of signers that are not trusted publishers here. What
-	// their signatures are worth is not known.
+	// Unknown are the ids of keys that signed and don't count here: of no
+	// publisher in the keyring, revoked, or without the other key of their pair.
 	Unknown []abi.Digest
 	// Local tells that every trusted signature is by this node's own developer key.
 	Local bool
@@ -138,67 +135,13 @@ func checkOptions(ring Keyring, o VerifyOptions) *abi.Error {
 		return fault(abi.CodePkgOptions, "", "runtime version %q is not MAJOR.MINOR.PATCH", o.Runtime)
 	}
 	for _, k := range ring {
-		if k.Alg != Ed25519 || len(k.Public) != 32 || KeyID(k.Public) != k.ID {
-			return fault(abi.CodePkgOptions, "", "keyring entry %q is not an Ed25519 key under its own id", k.Name)
+		if n := seal.PublicSize(k.Alg); n == 0 || len(k.Public) != n || KeyID(k.Alg, k.Public) != k.ID {
+			return fault(abi.CodePkgOptions, "", "keyring entry %q is not a key of a known algorithm under its own id", k.Name)
+		}
+		if len(k.Post) > 0 && (k.Alg != Ed25519 || len(k.Post) != seal.PostPublicSize) {
+			return fault(abi.CodePkgOptions, "", "keyring entry %q is not a pair of an Ed25519 and an ML-DSA-44 key", k.Name)
 		}
 	}
 	return nil
 }
 
-// verifySignatures fills v with the signers that count and asks for the quorum.
-func (p *Package) verifySignatures(v *Verified, ring Keyring, o VerifyOptions) *abi.Error {
-	signed := pae(p.manifestBytes())
-	var why string
-	for _, s := range p.sigs {
-		k, ok := ring.find(s.Key)
-		if !ok {
-			v.Unknown = append(v.Unknown, s.Key)
-			why = "key " + s.Key.Short() + " is not in the keyring"
-			continue
-		}
-		if !seal.PublicKey(k.Public).Verify(domainSign, signed, s.Sig) {
-			return fault(abi.CodePkgBadSig, section("signatures", p.sigsAt), "the signature by %q (key %s) does not match the manifest: one of them was changed", k.Name, s.Key.Short())
-		}
-		switch {
-		case k.Role != abi.RolePublisher:
-			v.Unknown = append(v.Unknown, s.Key)
-			why = "key " + s.Key.Short() + " (\"" + k.Name + "\") is in the keyring as " + string(k.Role) + ", not as publisher"
-		case o.Revoked != nil && o.Revoked(s.Key):
-			v.Unknown = append(v.Unknown, s.Key)
-			why = "key " + s.Key.Short() + " (\"" + k.Name + "\") is revoked"
-		default:
-			v.Signers = append(v.Signers, s.Key)
-			v.Keys = append(v.Keys, k)
-			v.Local = v.Local && k.Local
-		}
-	}
-	if len(v.Signers) >= o.Quorum {
-		return nil
-	}
-	if n := ring.publishers(); o.Quorum > n && n > 0 {
-		why = "the keyring holds only that many publisher keys: " + strconv.Itoa(n)
-	}
-	return hint(fault(abi.CodePkgUntrusted, section("signatures", p.sigsAt), "%d of %d needed signatures are by trusted publishers: %s", len(v.Signers), o.Quorum, why),
-		"forgeone key add PUBLISHER.pub --role publisher")
-}
-
-// find returns the entry that counts for key id: a publisher's, if one is there.
-func (r Keyring) find(id abi.Digest) (k abi.KeyAdd, ok bool) {
-	for _, e := range r {
-		if e.ID == id && (!ok || e.Role == abi.RolePublisher) {
-			k, ok = e, true
-		}
-	}
-	return k, ok
-}
-
-// publishers counts the distinct keys with the role publisher.
-func (r Keyring) publishers() int {
-	ids := map[abi.Digest]struct{}{}
-	for _, e := range r {
-		if e.Role == abi.RolePublisher {
-			ids[e.ID] = struct{}{}
-		}
-	}
-	return len(ids)
-}

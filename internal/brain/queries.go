@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/forgepkg"
 )
 
 // Size is the number of records folded, and so the index of the next.
@@ -25,6 +26,20 @@ func (s *State) Policy() abi.Policy { return s.policy }
 func (s *State) Key(id abi.Digest) (KeyEntry, bool) {
 	k, ok := s.keys[id]
 	return k, ok
+}
+
+// KeyOf returns the entry of the keyring that the key with this id belongs to,
+// as its key or as the post-quantum key of its pair.
+func (s *State) KeyOf(id abi.Digest) (KeyEntry, bool) {
+	if k, ok := s.keys[id]; ok {
+		return k, true
+	}
+	for _, k := range s.keys {
+		if slices.Contains(forgepkg.PublisherKeys(k.KeyAdd), id) {
+			return k, true
+		}
+	}
+	return KeyEntry{}, false
 }
 
 // KeyByName returns the key of this name and whether it is in the keyring.

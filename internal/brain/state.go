@@ -7,8 +7,10 @@ package brain
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/forgepkg"
 	"github.com/forgeone/forgeone/internal/seal"
 )
 
@@ -154,26 +156,40 @@ func (s *State) keyAdd(index uint64, r abi.Record, b *abi.KeyAdd) error {
 	default:
 		return refuse(abi.CodeBrainKey, index, r, "there is no role %q", b.Role)
 	}
-	if b.Alg != seal.Ed25519 || len(b.Public) != ed25519Size {
+	if n := seal.PublicSize(b.Alg); n == 0 || len(b.Public) != n {
 		return refuse(abi.CodeBrainKey, index, r, "%d bytes of algorithm %q are no key", len(b.Public), b.Alg)
 	}
-	if b.ID != seal.PublicKey(b.Public).ID() {
+	if b.ID != seal.KeyID(b.Alg, b.Public) {
 		return refuse(abi.CodeBrainKey, index, r, "the id %s is not the key's", b.ID.Short())
 	}
-	if _, ok := s.keys[b.ID]; ok {
-		return refuse(abi.CodeBrainKey, index, r, "key %s is in the keyring already", b.ID.Short())
+	if err := postQuantum(b); err != "" {
+		return refuse(abi.CodeBrainKey, index, r, "%s", err)
+	}
+	for _, id := range forgepkg.PublisherKeys(*b) {
+		if old, ok := s.KeyOf(id); ok {
+			return refuse(abi.CodeBrainKey, index, r, "key %s is in the keyring already, as %q", id.Short(), old.Name)
+		}
 	}
 	if _, ok := s.byName[b.Name]; ok || b.Name == "" {
 		return refuse(abi.CodeBrainKey, index, r, "the name %q is taken or empty", b.Name)
 	}
 	e := KeyEntry{KeyAdd: *b, Index: index, Time: r.Time}
-	e.Public = append([]byte(nil), b.Public...)
+	e.Public, e.Post = slices.Clone(b.Public), slices.Clone(b.Post)
 	s.keys[b.ID], s.byName[b.Name] = e, b.ID
 	return nil
 }
 
-// ed25519Size is the length of an Ed25519 public key, in bytes.
-const ed25519Size = 32
+// postQuantum says what is wrong with the post-quantum key of a new entry, ""
+// if nothing is: only publishers have one so far, alone or in a pair.
+func postQuantum(b *abi.KeyAdd) string {
+	switch {
+	case b.Role != abi.RolePublisher && (b.Alg != seal.Ed25519 || len(b.Post) > 0):
+		return "a key of role " + string(b.Role) + " is an Ed25519 key alone"
+	case len(b.Post) > 0 && (b.Alg != seal.Ed25519 || len(b.Post) != seal.PostPublicSize):
+		return "its keys are no pair of Ed25519 and ML-DSA-44"
+	}
+	return ""
+}
 
 func (s *State) keyRemove(index uint64, r abi.Record, b *abi.KeyRemove) error {
 	k, ok := s.keys[b.ID]

@@ -59,6 +59,8 @@ var vectorKinds = map[string]func(vector){
 	"end":     endVector,
 	"segment": segmentVector,
 	"package": packageVector,
+	"post":    postVector,
+	"pair":    pairVector,
 	"chunk":   chunkVector,
 }
 

@@ -24,6 +24,25 @@ func vectorInput() Input {
 	}
 }
 
+// TestHybridVector: the same package, signed by a pair of keys of one seed.
+func TestHybridVector(t *testing.T) {
+	path := filepath.Join("testdata", "hybrid.forgepkg")
+	in := vectorInput()
+	in.Signers = append(in.Signers, PostSignerOf(post(t, 1)))
+	b := build(t, in)
+	if *update {
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want, err := os.ReadFile(path); err != nil || !bytes.Equal(b, want) {
+		t.Errorf("the bytes of the vector changed (%v)", err)
+	}
+	if _, err := verify(t, b, Keyring{pairOf(alice.entry("alice", abi.RolePublisher), post(t, 1))}, VerifyOptions{Now: now}); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestVector: the bytes of the format do not change. Bytes and digests were
 // computed with an independent implementation of docs/FORMATS.md as well.
 func TestVector(t *testing.T) {

@@ -144,4 +144,3 @@ func checkOptions(ring Keyring, o VerifyOptions) *abi.Error {
 	}
 	return nil
 }
-

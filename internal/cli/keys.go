@@ -22,29 +22,33 @@ type keyJSON struct {
 	Role   abi.Role `json:"role,omitempty"`
 	Public string   `json:"public"`
 	ID     string   `json:"id"`
+	Post   string   `json:"post,omitempty"` // the pair's post-quantum key
 	Local  bool     `json:"local,omitempty"`
 	File   string   `json:"file,omitempty"`
 }
 
 func (a *app) keygenCmd() *cobra.Command {
-	var out string
+	var out, alg string
 	c := &cobra.Command{
-		Use:   "keygen -f FILE",
+		Use:   "keygen -o FILE",
 		Short: "Make a signing key",
 		Long: `Make a signing key. The private part goes to FILE (mode 0600), which must not
-exist, and is never printed; the public part goes to standard output.`,
-		Example: "  forgeone keygen -o acme.key > acme.pub\n  forgeone key add acme.pub --role publisher",
+exist, and is never printed; the public part goes to standard output. A key of
+the algorithm mldsa44 (ML-DSA-44, FIPS 204) signs packages so that a quantum
+computer can't forge them; best beside an Ed25519 key, as a pair.`,
+		Example: "  forgeone keygen -o acme.key > acme.pub\n  forgeone keygen --alg mldsa44 -o acme-pq.key > acme-pq.pub\n  forgeone key add acme.pub --with acme-pq.pub --role publisher",
 		Args:    args(0, 0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			if out == "" {
 				return usage("keygen needs the file for the private key", "forgeone keygen -o my.key > my.pub")
 			}
-			pub, err := keys.Generate(out)
+			pub, err := generate(alg, out)
 			if err != nil {
 				return err
 			}
-			return a.emit(keyJSON{Schema: "forgeone.key/v1", Public: pub.String(), ID: pub.ID().Hex(), File: out}, func(w io.Writer) {
-				fmt.Fprintln(w, pub)
+			text := seal.FormatPublic(alg, pub)
+			return a.emit(keyJSON{Schema: "forgeone.key/v1", Public: text, ID: seal.KeyID(alg, pub).Hex(), File: out}, func(w io.Writer) {
+				fmt.Fprintln(w, text)
 			})
 		},
 	}
@@ -52,8 +56,18 @@ exist, and is never printed; the public part goes to standard output.`,
 	// its long name only.
 	c.Flags().StringVarP(&out, "out", "o", "", "file for the private key")
 	c.Flags().StringVar(&a.format, "output", "text", "output format: text or json")
-	c.Use = "keygen -o FILE"
+	c.Flags().StringVar(&alg, "alg", seal.Ed25519, "algorithm: ed25519 or mldsa44")
 	return c
+}
+
+func generate(alg, out string) (public []byte, err error) {
+	switch alg {
+	case seal.Ed25519:
+		return keys.Generate(out)
+	case seal.MLDSA44:
+		return keys.GeneratePost(out)
+	}
+	return nil, usage("--alg "+quote(alg)+": want ed25519 or mldsa44", "forgeone keygen -o "+out)
 }
 
 func (a *app) keyCmd() *cobra.Command {
@@ -74,7 +88,7 @@ func (a *app) keyListCmd() *cobra.Command {
 			list := []keyJSON{}
 			k.View(func(s *brain.State) {
 				for _, e := range s.Keys() {
-					list = append(list, keyJSON{Name: e.Name, Role: e.Role, Public: seal.PublicKey(e.Public).String(), ID: e.ID.Hex(), Local: e.Local})
+					list = append(list, keyOf(e.KeyAdd))
 				}
 			})
 			return a.emit(struct {
@@ -83,7 +97,11 @@ func (a *app) keyListCmd() *cobra.Command {
 			}{"forgeone.keys/v1", list}, func(w io.Writer) {
 				t := table(w, "NAME", "ROLE", "ID", "PUBLIC KEY")
 				for _, e := range list {
-					t.row(e.Name, string(e.Role), e.ID[:12], e.Public)
+					public := shortKey(e.Public)
+					if e.Post != "" {
+						public += " with " + shortKey(e.Post)
+					}
+					t.row(e.Name, string(e.Role), e.ID[:12], public)
 				}
 				t.Flush()
 			})
@@ -92,11 +110,14 @@ func (a *app) keyListCmd() *cobra.Command {
 }
 
 func (a *app) keyAddCmd() *cobra.Command {
-	var role, name string
+	var role, name, with string
 	c := &cobra.Command{
-		Use:     "add FILE --role publisher|operator|policy [--name NAME]",
-		Short:   "Add a public key to the keyring",
-		Example: "  forgeone key add acme.pub --role publisher",
+		Use:   "add FILE --role publisher|operator|policy [--name NAME] [--with FILE]",
+		Short: "Add a public key to the keyring",
+		Long: `Add a public key to the keyring. With --with, a publisher's Ed25519 key and the
+ML-DSA-44 key in that file become a pair: one publisher, whose packages count
+only when both keys have signed.`,
+		Example: "  forgeone key add acme.pub --role publisher\n  forgeone key add acme.pub --with acme-pq.pub --role publisher",
 		Args:    args(1, 1, "the file of a public key"),
 		RunE: func(_ *cobra.Command, got []string) error {
 			switch abi.Role(role) {
@@ -104,7 +125,7 @@ func (a *app) keyAddCmd() *cobra.Command {
 			default:
 				return usage("--role "+quote(role)+": want publisher, operator or policy", "forgeone key add "+got[0]+" --role publisher")
 			}
-			pub, err := keys.LoadPublic(got[0])
+			e, err := newKey(abi.Role(role), got[0], with)
 			if err != nil {
 				return err
 			}
@@ -116,18 +137,61 @@ func (a *app) keyAddCmd() *cobra.Command {
 				return err
 			}
 			defer k.Close(a.ctx)
-			e := abi.KeyAdd{Name: name, Role: abi.Role(role), Alg: seal.Ed25519, Public: pub, ID: pub.ID()}
+			e.Name = name
 			if err := k.AddKey(a.ctx, e); err != nil {
 				return err
 			}
-			return a.emit(keyJSON{Schema: "forgeone.key/v1", Name: name, Role: e.Role, Public: pub.String(), ID: e.ID.Hex()}, func(w io.Writer) {
+			j := keyOf(e)
+			j.Schema = "forgeone.key/v1"
+			return a.emit(j, func(w io.Writer) {
 				fmt.Fprintf(w, "added %s as %s (%s)\n", name, role, e.ID.Short())
 			})
 		},
 	}
 	c.Flags().StringVar(&role, "role", "", "what the key may sign: publisher (packages), operator (operator's acts), policy (policies)")
 	c.Flags().StringVar(&name, "name", "", "name in the keyring (default: the file's name)")
+	c.Flags().StringVar(&with, "with", "", "file of the ML-DSA-44 key that makes a pair of it")
 	return c
+}
+
+// newKey is the entry of the keyring for the public key in file, or for the
+// pair that it makes with the one in the file with.
+func newKey(role abi.Role, file, with string) (e abi.KeyAdd, err error) {
+	e.Role = role
+	if e.Alg, e.Public, err = keys.LoadAnyPublic(file); err != nil {
+		return e, err
+	}
+	e.ID = seal.KeyID(e.Alg, e.Public)
+	post := e.Alg
+	if with != "" {
+		if post, e.Post, err = keys.LoadAnyPublic(with); err != nil {
+			return e, err
+		}
+	}
+	switch {
+	case role != abi.RolePublisher && post != seal.Ed25519:
+		return e, usage("a key of algorithm "+seal.MLDSA44+" signs packages: its role is publisher", "forgeone key add "+file+" --role publisher")
+	case with != "" && (e.Alg != seal.Ed25519 || post != seal.MLDSA44):
+		return e, usage("a pair is an Ed25519 key --with an ML-DSA-44 key", "forgeone key add acme.pub --with acme-pq.pub --role publisher")
+	}
+	return e, nil
+}
+
+// keyOf is an entry of the keyring in JSON.
+func keyOf(e abi.KeyAdd) keyJSON {
+	j := keyJSON{Name: e.Name, Role: e.Role, Public: seal.FormatPublic(e.Alg, e.Public), ID: e.ID.Hex(), Local: e.Local}
+	if len(e.Post) > 0 {
+		j.Post = seal.FormatPublic(seal.MLDSA44, e.Post)
+	}
+	return j
+}
+
+// shortKey is a public key for a table: ML-DSA keys have 1800 characters.
+func shortKey(text string) string {
+	if len(text) > 80 {
+		return text[:40] + "…"
+	}
+	return text
 }
 
 func (a *app) keyRemoveCmd() *cobra.Command {

@@ -20,15 +20,16 @@ import (
 )
 
 type packFlags struct {
-	out, name, version, key, assets, publisher string
-	serial                                     uint64
-	expires                                    time.Duration
+	out, name, version, assets, publisher string
+	keys                                  []string
+	serial                                uint64
+	expires                               time.Duration
 }
 
 func (a *app) packCmd() *cobra.Command {
 	var f packFlags
 	c := &cobra.Command{
-		Use:   "pack MODULE.wasm|DIR -o P --name N --version V --key K [--assets DIR]",
+		Use:   "pack MODULE.wasm|DIR -o P --name N --version V --key K… [--assets DIR]",
 		Short: "Make a signed package of a module",
 		Long: `Make a signed package of a module, or of a folder that holds one module
 (*.wasm) and, in a folder assets/, its assets. The same input makes the same
@@ -41,7 +42,7 @@ bytes: the time of issue is $SOURCE_DATE_EPOCH where that is set.`,
 	fl.StringVarP(&f.out, "out", "o", "", "the package to write")
 	fl.StringVar(&f.name, "name", "", "the workload's name")
 	fl.StringVar(&f.version, "version", "", "its version, as 1.2.3")
-	fl.StringVar(&f.key, "key", "", "file of the private key that signs")
+	fl.StringArrayVar(&f.keys, "key", nil, "file of a private key that signs; may be given several times")
 	fl.StringVar(&f.assets, "assets", "", "folder of files that the guest finds in "+kernel.AssetsFolder)
 	fl.StringVar(&f.publisher, "publisher", "", "what the publisher calls itself")
 	fl.Uint64Var(&f.serial, "serial", 0, "number that orders the versions (default: made of the version)")
@@ -51,7 +52,7 @@ bytes: the time of issue is $SOURCE_DATE_EPOCH where that is set.`,
 }
 
 func (a *app) pack(f packFlags, input string) error {
-	for _, need := range []struct{ flag, value string }{{"-o", f.out}, {"--name", f.name}, {"--version", f.version}, {"--key", f.key}} {
+	for _, need := range []struct{ flag, value string }{{"-o", f.out}, {"--name", f.name}, {"--version", f.version}, {"--key", strings.Join(f.keys, "")}} {
 		if need.value == "" {
 			return usage("pack needs "+need.flag, "forgeone pack "+input+" -o app.forgepkg --name app --version 1.0.0 --key my.key")
 		}
@@ -68,7 +69,7 @@ func (a *app) pack(f packFlags, input string) error {
 	if err != nil {
 		return err
 	}
-	key, err := keys.Load(f.key)
+	signers, err := loadSigners(f.keys)
 	if err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func (a *app) pack(f packFlags, input string) error {
 	if f.expires > 0 {
 		m.Expires = issued.Add(f.expires).Unix()
 	}
-	in := forgepkg.Input{Manifest: m, Module: b, Signers: []forgepkg.Signer{forgepkg.SignerOf(key)}}
+	in := forgepkg.Input{Manifest: m, Module: b, Signers: signers}
 	if assets != "" {
 		root, err := os.OpenRoot(assets)
 		if err != nil {
@@ -128,6 +129,22 @@ func writePackage(out string, in forgepkg.Input) (d abi.Digest, err error) {
 		return d, err
 	}
 	return d, os.Rename(tmp.Name(), out)
+}
+
+// loadSigners loads the private keys that sign a package.
+func loadSigners(files []string) (s []forgepkg.Signer, err error) {
+	for _, f := range files {
+		k, err := keys.LoadSigning(f)
+		if err != nil {
+			return nil, err
+		}
+		if k.Post != nil {
+			s = append(s, forgepkg.PostSignerOf(k.Post))
+		} else {
+			s = append(s, forgepkg.SignerOf(k.Ed25519))
+		}
+	}
+	return s, nil
 }
 
 // packInput finds the module and the assets that pack was given.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/forgepkg"
@@ -245,7 +246,7 @@ func (k *Kernel) AddKey(ctx context.Context, e abi.KeyAdd) error {
 		var bad error
 		k.ledger.view(func(s *brain.State) {
 			for _, old := range s.Keys() {
-				if old.ID == e.ID {
+				if slices.ContainsFunc(forgepkg.PublisherKeys(e), func(id abi.Digest) bool { return slices.Contains(forgepkg.PublisherKeys(old.KeyAdd), id) }) {
 					bad = &abi.Error{Code: "F1-KEY-050", What: "this key is in the keyring already", Where: old.Name, Hint: "forgeone key list"}
 				} else if old.Name == e.Name {
 					bad = &abi.Error{Code: "F1-KEY-051", What: "another key has this name", Where: old.Name, Hint: "forgeone key remove " + old.Name}

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/seal"
@@ -151,22 +150,12 @@ func Load(path string) (*seal.PrivateKey, error) {
 
 // LoadPublic reads a public key: a file with the one line that keygen printed.
 func LoadPublic(path string) (seal.PublicKey, error) {
-	f, err := open(path)
+	alg, p, err := LoadAnyPublic(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() // only read from
-	b, err := readAll(f, path)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(b)
-	if strings.Contains(string(b), "PRIVATE KEY") || strings.Contains(string(b), secretType) {
-		return nil, &abi.Error{Code: abi.CodeKeyPrivate, What: "this file holds a private key; the public one is wanted", Where: path}
-	}
-	p, err := seal.ParsePublic(string(b))
-	if err != nil {
-		return nil, &abi.Error{Code: abi.CodeKeyFormat, What: "not a public key", Where: path, Err: err}
+	if alg != seal.Ed25519 {
+		return nil, &abi.Error{Code: abi.CodeKeyFormat, What: "an Ed25519 key is wanted here, this is one of algorithm " + alg, Where: path}
 	}
 	return p, nil
 }

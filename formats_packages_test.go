@@ -1,0 +1,53 @@
+package forgeone_test
+
+import (
+	"encoding/pem"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/forgepkg"
+	"github.com/forgeone/forgeone/internal/seal"
+)
+
+func (v vector) post() *seal.PostPrivateKey {
+	v.Helper()
+	k, err := seal.ParsePost(pem.EncodeToMemory(&pem.Block{Type: "FORGEONE PRIVATE KEY", Headers: map[string]string{"Algorithm": "mldsa44"}, Bytes: v.bytes("seed")}))
+	if err != nil {
+		v.Fatal(err)
+	}
+	return k
+}
+
+func (v vector) isSHA256(name string, b []byte) {
+	v.Helper()
+	d := seal.SHA256(b)
+	v.is(name, d[:])
+}
+
+func postVector(v vector) {
+	k := v.post()
+	id := k.Public().ID()
+	v.is("id", id[:])
+	v.isSHA256("public-sha256", k.Public())
+	v.isSHA256("signature-sha256", k.Sign(v.at["domain"], v.bytes("data")))
+}
+
+// pairVector verifies the package that two keys of one seed signed.
+func pairVector(v vector) {
+	p, err := forgepkg.Open(v.at["file"])
+	if err != nil {
+		v.Fatal(err)
+	}
+	defer p.Close()
+	ed, post := v.private().Public(), v.post().Public()
+	for name, got := range map[string]abi.Digest{"ed25519": ed.ID(), "mldsa44": post.ID(), "package": p.Digest()} {
+		v.is(name, got[:])
+	}
+	for _, s := range p.Signatures() {
+		if s.Key != ed.ID() && s.Key != post.ID() {
+			v.Errorf("a signature by %s", s.Key.Hex())
+		}
+	}
+	if len(p.Signatures()) != 2 || len(p.Missing()) != 0 {
+		v.Errorf("%d signatures", len(p.Signatures()))
+	}
+}

@@ -24,8 +24,8 @@ lint: ## gofumpt, go vet, staticcheck
 race: ## run the tests of the concurrent packages under the race detector
 	$(GO) test -race -short $(RACE)
 
-soak: ## long runs of the crash tests
-	FORGEONE_SOAK=1 $(GO) test -timeout 60m -run 'Kill|Soak|Crash' -v ./cmd/forgeone ./evidence
+soak: ## long runs of the tests of crashes, power cuts and races
+	FORGEONE_SOAK=1 $(GO) test -timeout 60m -run 'Kill|Soak|Crash|PowerCut' -v ./cmd/forgeone ./evidence
 
 bench: ## print the figures of docs, beside their rivals
 	cd bench && $(GO) run .

@@ -51,6 +51,9 @@ func helper(role string, o Options, id string) error {
 		fmt.Println(abi.CodeOf(err))
 		return nil
 	}
+	if role == "race" {
+		return race(o)
+	}
 	l, err := Open(o)
 	if err != nil {
 		return err
@@ -206,75 +209,95 @@ func TestProcessesClaim(t *testing.T) {
 }
 
 // TestKill: processes that append are killed at random moments, and others
-// go on. F1_KILLS sets how often.
+// go on. `make soak` kills thousands.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	kills := 30
-	if s := os.Getenv("F1_KILLS"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		kills = n
+	kills, rounds := 50, 1
+	if soaking() {
+		rounds = 50 // each with a log of its own: a long one takes long to open
 	}
+	var all killed
+	for range rounds {
+		all.add(killWriters(t, kills))
+	}
+	if all.acked < kills*rounds {
+		t.Errorf("only %d records acknowledged", all.acked)
+	}
+	t.Logf("%d kills: %d records acknowledged, %d of them lost, %d doubled; %d torn tails mended, %d live verifications",
+		all.kills, all.acked, all.lost, all.doubled, all.mended, all.verified)
+}
+
+// killed counts what came of kills.
+type killed struct{ kills, acked, lost, doubled, mended, verified int }
+
+func (k *killed) add(n killed) {
+	k.kills += n.kills
+	k.acked += n.acked
+	k.lost += n.lost
+	k.doubled += n.doubled
+	k.mended += n.mended
+	k.verified += n.verified
+}
+
+// killWriters kills one of four processes that append to a log, again and again.
+func killWriters(t *testing.T, kills int) (k killed) {
+	t.Helper()
 	o := newLog(t, func(o *Options) { o.SegmentBytes = 64 << 10 })
 	var acked []string
 	running := map[int]*child{}
-	verified := 0
-	for i := range kills {
-		for j := range 3 {
-			if running[j] == nil {
-				running[j] = start(t, "append", o, fmt.Sprintf("p%d.%d", i, j))
-			}
-		}
-		time.Sleep(time.Duration(20+rand.IntN(60)) * time.Millisecond)
-		if i%3 == 0 { // a live folder, its writers in the middle of everything
-			if _, err := verify(t, o); err == nil {
-				verified++
-			} else if abi.CodeOf(err) != CodeTorn { // of the one just killed
-				t.Fatal(err)
-			}
-		}
-		j := rand.IntN(3)
+	kill := func(j int) {
 		if err := running[j].cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		acked = append(acked, running[j].wait(t, true)...)
 		delete(running, j)
+		k.kills++
 	}
-	for _, c := range running {
-		if err := c.cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
+	for i := 0; k.kills+len(running) < kills || len(running) == 0; i++ {
+		for j := range 4 {
+			if running[j] == nil {
+				running[j] = start(t, "append", o, fmt.Sprintf("p%d.%d", i, j))
+			}
 		}
-		acked = append(acked, c.wait(t, true)...)
+		time.Sleep(time.Duration(20+rand.IntN(40)) * time.Millisecond)
+		if i%5 == 0 { // a live folder, its writers in the middle of everything
+			if _, err := verify(t, o); err == nil {
+				k.verified++
+			} else if abi.CodeOf(err) != CodeTorn { // of the one just killed
+				t.Fatal(err)
+			}
+		}
+		kill(rand.IntN(4))
+	}
+	for j := range running {
+		kill(j)
 	}
 	f := &fold{}
 	p := o
 	p.Follower = f
 	l := openLog(t, p)
 	add(t, l, runEnd(1))
-	r := mustVerify(t, o)
+	mustVerify(t, o)
 	got := names(t, o)
 	for _, name := range acked {
-		if got[name] != 1 {
-			t.Errorf("acknowledged %q is there %d times", name, got[name])
+		if got[name] == 0 {
+			k.lost++
+			t.Errorf("acknowledged %q is lost", name)
 		}
 	}
 	for name, n := range got {
 		if n != 1 {
+			k.doubled++
 			t.Errorf("%q is there %d times", name, n)
 		}
 	}
-	if len(acked) < kills {
-		t.Errorf("only %d records acknowledged", len(acked))
-	}
-	recovered := 0
 	for _, rec := range f.recs {
 		if rec.Kind == abi.KindRecovered {
-			recovered++
+			k.mended++
 		}
 	}
-	t.Logf("%d kills, %d acknowledged, %d records in %d segments, %d torn tails mended, %d live verifications", kills, len(acked), r.Records, r.Segments, recovered, verified)
+	k.acked = len(acked)
+	return k
 }
 
 // TestVerifyLive: while others append and segments change, Verify and Read find

@@ -13,6 +13,7 @@ import (
 const (
 	turnstileLock  = 8       // held exclusively by whoever is in, shared by readers
 	turnstileIssue = 9       // held while drawing a ticket
+	turnstileGate  = 10      // held on the way to the lock: shared by readers
 	turnstileBase  = 1 << 10 // byte turnstileBase+t is held by the owner of ticket t
 	turnstileMax   = 1 << 62 // beyond this a number in the file is damage
 )
@@ -60,6 +61,14 @@ func (t *Turnstile) set(kind int16, from, n int64) error {
 	}
 }
 
+func (t *Turnstile) flock(how int) error {
+	for {
+		if err := unix.Flock(int(t.f.Fd()), how); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
 // Lock waits for its turn and takes the lock.
 func (t *Turnstile) Lock() error {
 	if err := t.set(unix.F_WRLCK, turnstileIssue, 1); err != nil {
@@ -77,7 +86,15 @@ func (t *Turnstile) Lock() error {
 		}
 	}
 	if err == nil {
+		// Who waits here keeps new readers out: those inside leave, and there is
+		// a moment without any.
+		err = t.set(unix.F_WRLCK, turnstileGate, 1)
+	}
+	if err == nil {
 		err = t.set(unix.F_WRLCK, turnstileLock, 1)
+	}
+	if err == nil {
+		err = t.set(unix.F_UNLCK, turnstileGate, 1)
 	}
 	if err != nil {
 		_ = t.Unlock()
@@ -103,9 +120,29 @@ func (t *Turnstile) draw() error {
 	return t.set(unix.F_WRLCK, turnstileBase+t.ticket, 1)
 }
 
-// RLock takes the lock together with other readers. It does not queue: it is
-// for short looks by those who may not write.
-func (t *Turnstile) RLock() error { return t.set(unix.F_RDLCK, turnstileLock, 1) }
+// RLock takes the lock together with other readers. It draws no ticket: it is
+// for short looks by those who may not write. Readers and those who wait to
+// write come through one gate, so that neither keeps the other out for ever.
+//
+// They come to the gate one by one, or it would never be free of them. That is
+// by flock, which asks for no permission to write; where there is none, it
+// is only a question of luck again.
+func (t *Turnstile) RLock() error {
+	if t.flock(unix.LOCK_EX) == nil {
+		defer func() { _ = t.flock(unix.LOCK_UN) }()
+	}
+	err := t.set(unix.F_RDLCK, turnstileGate, 1)
+	if err == nil {
+		err = t.set(unix.F_RDLCK, turnstileLock, 1)
+	}
+	if err == nil {
+		err = t.set(unix.F_UNLCK, turnstileGate, 1)
+	}
+	if err != nil {
+		_ = t.Unlock() // the first error says more
+	}
+	return err
+}
 
 // Unlock lets the next one in.
 func (t *Turnstile) Unlock() error { return t.set(unix.F_UNLCK, 0, 0) }

@@ -9,6 +9,7 @@ type LogKey struct {
 	Post   []byte `cbor:"3,keyasint,omitempty" json:"post,omitempty"` // ML-DSA-44: published checkpoints carry its signature too
 	Root   Digest `cbor:"4,keyasint" json:"root"`                     // of the tree over all records before this one
 	Sig    []byte `cbor:"5,keyasint" json:"sig"`                      // by the key of the term before, Ed25519
+	Own    []byte `cbor:"6,keyasint" json:"own"`                      // by Public itself: a log that its owner never held can't name it
 }
 
 // Act makes a record an operator's signed act: as many distinct operators of the

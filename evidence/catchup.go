@@ -1,7 +1,9 @@
 package evidence
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -85,22 +87,52 @@ func (l *Log) give(b *batch, first uint64) error {
 	})
 }
 
-// checkHead checks who signed the last commit, and the log's name.
+// checkHead checks that the key of the current term signed the last commit, and
+// the log's name.
 func (l *Log) checkHead() error {
 	c := &l.w.c
 	if l.o.Origin != "" && c.origin != l.o.Origin {
 		return c.damage(CodeOrigin, 0, 0, "the log is of "+c.origin+", not of "+l.o.Origin, nil)
 	}
-	keys := l.o.Keys
-	if l.o.Key != nil {
-		keys = append([]PublicKey{l.o.Key.Public()}, keys...)
-	}
-	if len(keys) == 0 {
+	// A commit over a hand-over is signed by the key before, which was checked
+	// when it was read.
+	list := c.terms.list
+	if n := len(list); n > 1 && list[n-1].From == c.tree.n {
 		return nil
 	}
-	if err := verifyNote(c.note, newVerifiers(c.origin, keys)); err != nil {
-		return c.damage(CodeSignature, c.off, c.tree.n, "the last commit is not signed by this log's key", err)
+	if err := c.signed(c.note, c.terms.current()); err != nil {
+		return c.damage(CodeSignature, c.off, c.tree.n, "the last commit is not signed by the key of its term", err)
 	}
+	return nil
+}
+
+// adopt makes sure that what is appended is signed with the key of the current
+// term.
+func (l *Log) adopt() error {
+	key := l.w.c.terms.current()
+	stale := func(err error) error {
+		return &abi.Error{
+			Code: CodeStale, What: fmt.Sprintf("the log's key since term %d is another: %v", len(l.w.c.terms.list)-1, key),
+			Where: l.o.Dir, Hint: "forgeone log verify", Err: err,
+		}
+	}
+	next := l.o.Key
+	switch {
+	case l.signer != nil && bytes.Equal(l.signer.key.Public(), key):
+		return nil
+	case bytes.Equal(next.Public(), key):
+	case l.o.NextKey == nil:
+		return stale(nil)
+	default:
+		var err error
+		if next, err = l.o.NextKey(key); err != nil {
+			return stale(err)
+		}
+		if next == nil || !bytes.Equal(next.Public(), key) {
+			return stale(errors.New("the key found for it is another one"))
+		}
+	}
+	l.signer = newSigner(l.w.c.origin, next)
 	return nil
 }
 

@@ -1,10 +1,13 @@
 package evidence
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash"
+
+	"golang.org/x/mod/sumdb/note"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
@@ -28,6 +31,12 @@ type chain struct {
 	sum    hash.Hash  // SHA-256 over its bytes before off
 	root   abi.Digest // of the tree
 	note   []byte     // the last commit
+	terms  terms
+	// checked says that the signature of every commit is checked, and not only of
+	// those over a hand-over to another key.
+	checked bool
+	known   note.Verifiers // of the key knownOf
+	knownOf PublicKey
 	// opened says that the segment's first batch is still to come.
 	opened bool
 }
@@ -85,7 +94,12 @@ func (c *chain) sealed() *abi.SegmentSealed {
 
 // apply checks b and moves past it. On an error the chain is as before.
 func (c *chain) apply(b *batch) error {
-	t, last := c.tree, c.time
+	says, err := c.says(b)
+	if err != nil {
+		return err
+	}
+	t, last, terms := c.tree, c.time, c.terms
+	signer := terms.current()
 	for i, e := range b.entries {
 		kind, when, ok := peek(e)
 		if !ok {
@@ -97,31 +111,56 @@ func (c *chain) apply(b *batch) error {
 		if err := c.place(kind, e, i == 0 && c.opened); err != nil {
 			return c.damage(CodeRecord, b.offsets[i], t.n, err.Error(), nil)
 		}
+		if kind == abi.KindLogKey && i != len(b.entries)-1 {
+			return c.damage(CodeTerm, b.offsets[i], t.n, "the log is handed over to another key in the middle of a batch", nil)
+		}
+		if kind == abi.KindGenesis || kind == abi.KindLogKey { // (seldom: a copy of the tree costs)
+			at := t
+			if err := terms.apply(kind, e, t.n, func() abi.Digest { return at.root(c.h) }); err != nil {
+				return c.damage(CodeTerm, b.offsets[i], t.n, err.Error(), nil)
+			}
+			if signer == nil { // the log's beginning
+				signer = terms.current()
+			}
+		}
 		last = when
 		t.push(c.h, c.h.leaf(e))
 	}
 	root := t.root(c.h)
-	if d := c.agrees(b, t.n, root); d != nil {
-		return d
+	switch {
+	case says.size != t.n:
+		return c.damage(CodeTree, b.commitAt, t.n, fmt.Sprintf("a commit counts %d records where there are %d", says.size, t.n), nil)
+	case says.root != root:
+		return c.damage(CodeTree, b.commitAt, t.n, "the records are not those of the commit: the tree has another root", nil)
+	}
+	if c.checked || len(terms.list) != len(c.terms.list) {
+		if err := c.signed(b.note, signer); err != nil {
+			return c.damage(CodeSignature, b.commitAt, t.n, "a commit is not signed by the key of its term", err)
+		}
 	}
 	c.move(b.raw, t, root, last, b.note)
+	c.terms = terms
 	return nil
 }
 
-// agrees checks what the commit of b says.
-func (c *chain) agrees(b *batch, size uint64, root abi.Digest) error {
-	n, err := parseNote(b.note)
-	switch {
-	case err != nil:
-		return c.damage(CodeDamaged, b.commitAt, size, "a commit is malformed", err)
-	case n.origin != c.origin:
-		return c.damage(CodeOrigin, b.commitAt, size, fmt.Sprintf("a commit is of the log %q, not of %q", n.origin, c.origin), nil)
-	case n.size != size:
-		return c.damage(CodeTree, b.commitAt, size, fmt.Sprintf("a commit counts %d records where there are %d", n.size, size), nil)
-	case n.root != root:
-		return c.damage(CodeTree, b.commitAt, size, "the records are not those of the commit: the tree has another root", nil)
+// signed checks that key signed the note of a commit.
+func (c *chain) signed(n []byte, key PublicKey) error {
+	if !bytes.Equal(key, c.knownOf) {
+		c.known, c.knownOf = newVerifiers(c.origin, []PublicKey{key}), key
 	}
-	return nil
+	return verifyNote(n, c.known)
+}
+
+// says reads the commit of b, which must be of this log.
+func (c *chain) says(b *batch) (checkpoint, error) {
+	n, err := parseNote(b.note)
+	switch size := c.tree.n + uint64(len(b.entries)); {
+	case err != nil:
+		return n, c.damage(CodeDamaged, b.commitAt, size, "a commit is malformed", err)
+	case n.origin != c.origin:
+		return n, c.damage(CodeOrigin, b.commitAt, size, fmt.Sprintf("a commit is of the log %q, not of %q", n.origin, c.origin), nil)
+	}
+	return n, nil
 }
 
 // move takes in a batch that is known to be right.

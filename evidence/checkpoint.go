@@ -26,10 +26,16 @@ func ParsePublicKey(text string) (PublicKey, error) { return seal.ParsePublic(te
 // ParsePrivateKey reads the text of a private key's file.
 func ParsePrivateKey(text []byte) (*PrivateKey, error) { return seal.ParsePrivate(text) }
 
-// DefaultOrigin names the log of a node that was not given a name.
+// DefaultOrigin names the log of a node that was not given a name, by its first
+// key.
 func DefaultOrigin(key PublicKey) string {
-	return "forgeone.local/" + key.ID().Hex()[:16]
+	return localPrefix + key.ID().Hex()[:localDigits]
 }
+
+const (
+	localPrefix = "forgeone.local/"
+	localDigits = 16
+)
 
 // VerifierKey returns key in the form that note and checkpoint tools take,
 // "<origin>+<hash>+<base64>" (C2SP signed-note).

@@ -23,6 +23,9 @@ func Create(o Options) error {
 	if o.Origin == "" {
 		o.Origin = DefaultOrigin(o.Key.Public())
 	}
+	if !ownOrigin(o.Origin, o.Key.Public()) {
+		return &abi.Error{Code: CodeUsage, What: "the origin " + o.Origin + " is the name of another key's log", Where: o.Dir}
+	}
 	if err := makeFolder(o); err != nil {
 		return ioError("make the folder of the evidence log", o.Dir, err)
 	}

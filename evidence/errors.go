@@ -33,6 +33,9 @@ const (
 	CodeGaveUp    abi.Code = "F1-LOG-018"
 	CodeUsage     abi.Code = "F1-LOG-019"
 	CodeTampered  abi.Code = "F1-LOG-020"
+	CodeStale     abi.Code = "F1-LOG-021"
+	CodeTerm      abi.Code = "F1-LOG-022"
+	CodePin       abi.Code = "F1-LOG-023"
 )
 
 // damage is what a reader of segments found wrong, and where.

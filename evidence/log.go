@@ -54,12 +54,14 @@ type head struct {
 	root   abi.Digest
 	note   []byte
 	origin string
+	terms  []Term
 }
 
 // Open opens the log in o.Dir, checks it and folds it into o.Follower: every
-// checksum, the tree up to each commit, the chain of seals, and the signature
-// of the head. (Signatures of earlier commits are Verify's: the head's
-// covers all records.)
+// checksum, the tree up to each commit, the chain of seals, the chain of the
+// terms' keys, and the signature of the head, which must be by the key of the
+// current term, and that one's private half Key or known to NextKey. (Signatures
+// of earlier commits are Verify's: the head's covers all records.)
 //
 // With a key, Open also mends what a crash left: bytes that were never
 // committed move into a file torn-… and a Recovered record tells of them.
@@ -105,15 +107,20 @@ func (l *Log) start() (err error) {
 	if err := l.catchUp(false); err != nil {
 		return err
 	}
-	if l.o.Key != nil {
-		l.signer = newSigner(l.w.c.origin, l.o.Key)
-	}
 	if err := l.lock(); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.unlock()) }()
 	if err := l.catchUp(true); err != nil {
 		return err
+	}
+	if k := l.w.c.terms.lacks(l.o.Keys); k != nil {
+		return noTerm(l.o.Dir, k)
+	}
+	if l.o.Key != nil {
+		if err := l.adopt(); err != nil {
+			return err
+		}
 	}
 	return l.inspectTail(nil)
 }
@@ -155,6 +162,9 @@ func (l *Log) Root() abi.Digest { return l.head.Load().root }
 // Checkpoint returns the signed note over Size and Root: keep it elsewhere, and
 // no shorter or other log can be shown later as this one.
 func (l *Log) Checkpoint() []byte { return append([]byte(nil), l.head.Load().note...) }
+
+// Terms returns the terms of the log's keys, the current one last.
+func (l *Log) Terms() []Term { return copyTerms(l.head.Load().terms) }
 
 // Origin returns the log's name.
 func (l *Log) Origin() string { return l.head.Load().origin }

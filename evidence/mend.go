@@ -78,20 +78,28 @@ func (l *Log) mendTail(d *damage, end int64) error {
 			return tampered(d)
 		}
 	}
-	if l.o.Key == nil {
+	if l.o.Key == nil || l.adopt() != nil {
 		return nil // the next writer mends
 	}
 	return l.moveAside(end, later)
 }
 
-// signedByUs tells whether the note of a commit is of this log's key; to a
-// reader without keys every one is.
+// signedByUs tells whether the note of a commit is of one of this log's keys: the
+// one of the term that was reached, or one that may come after; to a reader
+// without keys every one is.
 func (l *Log) signedByUs(note []byte) bool {
 	keys := l.o.Keys
 	if l.o.Key != nil {
 		keys = append([]PublicKey{l.o.Key.Public()}, keys...)
 	}
-	return len(keys) == 0 || verifyNote(note, newVerifiers(l.w.c.origin, keys)) == nil
+	if l.signer != nil {
+		keys = append([]PublicKey{l.signer.key.Public()}, keys...)
+	}
+	if len(keys) == 0 {
+		return true
+	}
+	keys = append([]PublicKey{l.w.c.terms.current()}, keys...)
+	return verifyNote(note, newVerifiers(l.w.c.origin, keys)) == nil
 }
 
 // span is where a commit's frame lies.

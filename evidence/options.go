@@ -33,10 +33,17 @@ type Options struct {
 	// refuses a log of another name. Empty: DefaultOrigin when creating, any
 	// when opening.
 	Origin string
-	// Key signs commits; nil opens the log for reading.
+	// Key signs commits; nil opens the log for reading. It must be the key of the
+	// log's current term, or NextKey must know that one.
 	Key *PrivateKey
-	// Keys may have signed the log's head, besides Key. With neither, nobody's
-	// signature is checked on opening.
+	// NextKey returns the private key of the log's current term when that is not
+	// Key any more: another Log handed over (Rotate). It is called on a goroutine
+	// of the log's, must not use the log, and is asked again at the next
+	// transaction when it failed. Nil: a Log whose key is no longer current
+	// appends no more.
+	NextKey func(public PublicKey) (*PrivateKey, error)
+	// Keys are pins: each must be the key of some term of the log (see Verify).
+	// With neither Key nor Keys a log is opened that only agrees with itself.
 	Keys []PublicKey
 	// Follower may be nil; then records are not decoded.
 	Follower Follower
@@ -55,7 +62,7 @@ type Options struct {
 // allowed: for all but the log's own and those that only tell of runs.
 func DefaultControl(k abi.Kind) bool {
 	switch k {
-	case abi.KindGenesis, abi.KindRecovered, abi.KindSegmentSealed, abi.KindRunStart, abi.KindRunEnd, abi.KindDenial:
+	case abi.KindGenesis, abi.KindRecovered, abi.KindSegmentSealed, abi.KindLogKey, abi.KindRunStart, abi.KindRunEnd, abi.KindDenial:
 		return false
 	}
 	return true

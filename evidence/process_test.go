@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 // helper is what another process does.
 func helper(role string, o Options, id string) error {
 	f := &fold{}
-	o.Follower = f
+	o.Follower, o.NextKey = f, keyIn(filepath.Dir(o.Dir))
 	if role == "create" {
 		err := Create(o)
 		fmt.Println(abi.CodeOf(err))
@@ -61,6 +61,8 @@ func helper(role string, o Options, id string) error {
 	switch role {
 	case "claim":
 		return claim(l, f)
+	case "rotate":
+		return rotating(l, id)
 	case "append":
 		for i := 0; ; i++ {
 			name := fmt.Sprintf("%s-%d", id, i)
@@ -79,6 +81,43 @@ func helper(role string, o Options, id string) error {
 		}
 	}
 	return l.Close()
+}
+
+// rotating hands the log over again and again, and appends in between. Each key is
+// in its file beside the log before it is in the log.
+func rotating(l *Log, id string) error {
+	for i := range 12 {
+		next, err := seal.GenerateKey()
+		if err != nil {
+			return err
+		}
+		dir := filepath.Dir(l.o.Dir)
+		if err := os.WriteFile(filepath.Join(dir, next.Public().ID().Hex()), seal.MarshalPrivate(next), 0o600); err != nil {
+			return err
+		}
+		if _, err := l.Rotate(context.Background(), next, nil); err != nil {
+			return err
+		}
+		for j := range 5 {
+			name := fmt.Sprintf("%s.%d.%d", id, i, j)
+			if _, err := l.Update(context.Background(), func() ([]abi.Record, error) { return []abi.Record{uninstall(name)}, nil }); err != nil {
+				return err
+			}
+			fmt.Println(name)
+		}
+	}
+	return l.Close()
+}
+
+// keyIn finds keys that rotating left.
+func keyIn(dir string) func(PublicKey) (*PrivateKey, error) {
+	return func(p PublicKey) (*PrivateKey, error) {
+		b, err := os.ReadFile(filepath.Join(dir, p.ID().Hex()))
+		if err != nil {
+			return nil, err
+		}
+		return seal.ParsePrivate(b)
+	}
 }
 
 const slots = 60

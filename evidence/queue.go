@@ -13,6 +13,8 @@ import (
 // err after done.
 type waiter struct {
 	f     func() ([]abi.Record, error) // nil: a Refresh
+	next  *PrivateKey                  // not nil: a Rotate to this key
+	post  []byte                       // and to this one
 	last  bool
 	first uint64
 	err   error

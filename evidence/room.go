@@ -148,7 +148,12 @@ func (c *chain) opening(r abi.Record, s *noteSigner) ([]byte, error) {
 		return nil, err
 	}
 	raw := appendFrame(appendFrame(nil, frameRecord, e), frameCommit, note)
+	terms := c.terms
+	if err := terms.apply(r.Kind, e, c.tree.n, func() abi.Digest { return c.root }); err != nil {
+		return nil, err
+	}
 	c.move(raw, t, root, r.Time, note)
+	c.terms = terms
 	return raw, nil
 }
 

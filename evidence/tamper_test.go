@@ -280,27 +280,39 @@ func TestForeignKeys(t *testing.T) {
 	}
 	ctx := context.Background()
 	_, err = Verify(ctx, o.Dir, []PublicKey{other.Public()}, VerifyOptions{})
-	wantCode(t, err, CodeSignature)
-	if _, err := Verify(ctx, o.Dir, []PublicKey{other.Public(), o.Key.Public(), o.Key.Public()}, VerifyOptions{}); err != nil {
+	wantCode(t, err, CodePin)
+	_, err = Verify(ctx, o.Dir, []PublicKey{o.Key.Public(), other.Public()}, VerifyOptions{})
+	wantCode(t, err, CodePin)
+	if _, err := Verify(ctx, o.Dir, []PublicKey{o.Key.Public(), o.Key.Public()}, VerifyOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	// Made anew with another key, the same records and the same origin.
+	// Made anew with another key, the same records and the same origin: not with
+	// this software, and where the name is not of a key, for nothing.
 	forged := Options{Dir: filepath.Join(t.TempDir(), "log"), Key: other, Origin: DefaultOrigin(o.Key.Public()), SegmentBytes: minSegment}
+	wantCode(t, Create(forged), CodeUsage)
+	forged.Origin = "log.example/one"
 	if err := Create(forged); err != nil {
 		t.Fatal(err)
 	}
 	l := openLog(t, forged)
 	add(t, l, runEnd(1), uninstall("a"))
 	_, err = Verify(ctx, forged.Dir, []PublicKey{o.Key.Public()}, VerifyOptions{})
-	wantCode(t, err, CodeSignature)
+	wantCode(t, err, CodePin)
 	forged.Key = o.Key
 	_, err = Open(forged)
-	wantCode(t, err, CodeSignature)
+	wantCode(t, err, CodeStale)
 	// Continued by another key.
 	ours := o
-	ours.Key, ours.Keys = other, []PublicKey{o.Key.Public()}
-	l2 := openLog(t, ours)
-	add(t, l2, runEnd(1))
+	ours.Key = other
+	_, err = Open(ours)
+	wantCode(t, err, CodeStale)
+	l2 := openLog(t, o)
+	if _, err := l2.Update(ctx, func() ([]abi.Record, error) {
+		l2.signer = newSigner(l2.Origin(), other) // as in a program that was changed
+		return []abi.Record{runEnd(1)}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
 	_, err = verify(t, o)
 	wantCode(t, err, CodeSignature)
 	_, err = Open(o)

@@ -26,6 +26,8 @@ type transaction struct {
 	records int
 	control uint64 // index of the last control record, plus 1; 0: none
 	waiters []*waiter
+	terms   *terms      // after a hand-over, which is the batch's only record; nil: as before
+	signer  *noteSigner // and who signs then
 }
 
 // begin makes the transaction ready: it continues the chain.
@@ -33,13 +35,22 @@ func (l *Log) begin() {
 	t := &l.tx
 	t.buf, t.waiters = t.buf[:0], t.waiters[:0]
 	t.tree, t.time, t.records, t.control = l.w.c.tree, l.w.c.time, 0, 0
+	t.terms, t.signer = nil, nil
 }
 
 // run serves a batch. An error is of the log; those of single functions are
 // given to their callers.
 func (l *Log) run(batch []*waiter) error {
 	l.begin()
+	var stale error // why nothing can be appended
+	if l.o.Key != nil {
+		stale = l.adopt()
+	}
 	for _, w := range batch {
+		if stale != nil && w.f != nil {
+			finish(w, 0, stale)
+			continue
+		}
 		if w.f == nil {
 			w.first = l.tx.tree.n
 			l.tx.waiters = append(l.tx.waiters, w)
@@ -58,6 +69,9 @@ func (l *Log) run(batch []*waiter) error {
 
 // serveOne runs one function and adds what it returns to the batch.
 func (l *Log) serveOne(w *waiter) error {
+	if w.next != nil {
+		return l.rotate(w)
+	}
 	// A segment is changed before the function runs, not after: the record of
 	// the seal would stand between what it saw and what it appends.
 	if err := l.rollIfFull(w.last); err != nil {
@@ -100,7 +114,7 @@ func (l *Log) encode(rs []abi.Record) error {
 			r.Kind = abi.KindOf(r.Body)
 		}
 		switch r.Kind {
-		case abi.KindGenesis, abi.KindRecovered, abi.KindSegmentSealed:
+		case abi.KindGenesis, abi.KindRecovered, abi.KindSegmentSealed, abi.KindLogKey:
 			return &abi.Error{Code: CodeTooLarge, What: fmt.Sprintf("only the log itself writes records of kind %v", r.Kind)}
 		}
 		if r.Time == 0 {
@@ -185,6 +199,9 @@ func (l *Log) flush() error {
 			return err
 		}
 		l.w.c.move(t.buf, t.tree, root, t.time, note)
+		if t.terms != nil {
+			l.w.c.terms, l.signer = *t.terms, t.signer
+		}
 		l.w.sc.reset(l.w.file, l.w.c.off)
 		l.stats.records.Add(uint64(t.records))
 		l.stats.batches.Add(1)
@@ -246,5 +263,5 @@ func (l *Log) raise(n uint64, early uint64) error {
 
 func (l *Log) publishHead() {
 	c := &l.w.c
-	l.head.Store(&head{size: c.tree.n, root: c.root, note: append([]byte(nil), c.note...), origin: c.origin})
+	l.head.Store(&head{size: c.tree.n, root: c.root, note: append([]byte(nil), c.note...), origin: c.origin, terms: c.terms.list})
 }

@@ -6,8 +6,6 @@ import (
 	"io"
 	"path/filepath"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/sys"
 )
@@ -35,6 +33,7 @@ type Report struct {
 	Bytes      uint64     // of the segments, up to their last commits
 	Root       abi.Digest // of the tree over all records
 	Checkpoint string     // the last commit: a signed note over Records and Root
+	Terms      []Term     // whose keys signed, the current one last
 	Torn       uint64     // bytes behind the last commit
 	// Witnessed tells whether somebody else signed the checkpoint too. Nobody
 	// does yet: that nothing newer was cut off rests on whoever kept a
@@ -42,12 +41,19 @@ type Report struct {
 	Witnessed bool
 }
 
-// Verify checks the log in dir with the given keys and nothing else: a key
-// found in dir is never used. It reads each byte once, in little memory, and
-// checks every checksum; that every commit is signed by one of the keys, and is
-// over the very records before it (the tree's size and root at each commit);
-// every segment's header and seal; that times do not go back; and that nothing
-// but zeros follows the last commit.
+// Verify checks the log in dir against the given keys, which are pins: each of
+// them must be the key of some term of the log. The log's beginning names the key
+// of term 0, and the key of each term hands over to the next in a record log.key
+// that both sign; so one pin vouches for the others, as far as "Pins" in the
+// package's comment says. Verify reads each byte once, in little memory, and
+// checks every checksum; that every commit is signed by the key of its term, a
+// commit over a hand-over by the key before, and is over the very records before
+// it (the tree's size and root at each commit); every segment's header and seal;
+// that times do not go back; that a log named after its first key has that one;
+// and that nothing but zeros follows the last commit.
+//
+// Whether a pin is a term's key is known at the end only: what Each was told
+// counts when Verify returns without an error.
 //
 // Without Each, records are hashed but not decoded, beyond their version, kind
 // and time; with Each, every record must be one that this software writes, to
@@ -62,17 +68,23 @@ type Report struct {
 // # Errors
 //
 // Damage is an *abi.Error with the place: CodeDamaged, CodeTorn,
-// CodeSignature, CodeTree, CodeChain, CodeRecord, CodeOrigin. CodeMissing and
+// CodeSignature, CodeTree, CodeChain, CodeRecord, CodeOrigin, CodeTerm; CodePin
+// names a key that is none of the log's. CodeMissing and
 // CodeIO mean that it could not be told; CodeUsage that no key was given.
 func Verify(ctx context.Context, dir string, keys []PublicKey, o VerifyOptions) (Report, error) {
 	if len(keys) == 0 {
 		return Report{}, &abi.Error{Code: CodeUsage, What: "a log is verified with a public key, and none is given", Where: dir}
 	}
-	v := &verifier{ctx: ctx, o: o, w: newWalker(sys.OS{}, dir)}
-	v.w.keys = func(origin string) note.Verifiers { return newVerifiers(origin, keys) }
+	v := &verifier{ctx: ctx, o: o, pins: keys, w: newWalker(sys.OS{}, dir)}
+	v.w.c.checked = true
 	err := v.openLock()
 	if err == nil {
 		err = v.run()
+	}
+	if err == nil {
+		if k := v.w.c.terms.lacks(keys); k != nil {
+			err = noTerm(dir, k)
+		}
 	}
 	if v.report.Records == 0 && isMissing(err) && v.w.file == nil {
 		err = missing(dir, err)
@@ -87,9 +99,15 @@ func Verify(ctx context.Context, dir string, keys []PublicKey, o VerifyOptions) 
 	return v.report, publish(dir, err)
 }
 
+// noTerm says that a pinned key is none of the log's.
+func noTerm(dir string, key PublicKey) error {
+	return &abi.Error{Code: CodePin, What: "the key " + key.String() + " signed no term of this log", Where: dir}
+}
+
 type verifier struct {
 	ctx    context.Context
 	o      VerifyOptions
+	pins   []PublicKey
 	w      *walker
 	goal   extent
 	turn   *sys.Turnstile // nil: there is no lock file, so nobody writes
@@ -189,7 +207,8 @@ func (v *verifier) end(err error) error {
 	if _, e := v.w.fs.Stat(v.w.path(v.w.c.seg + 1)); e == nil || v.w.c.opened {
 		return d
 	}
-	later, e := v.w.findCommit(end, func(n []byte) bool { return verifyNote(n, v.w.known) == nil })
+	known := newVerifiers(v.w.c.origin, append([]PublicKey{v.w.c.terms.current()}, v.pins...))
+	later, e := v.w.findCommit(end, func(n []byte) bool { return verifyNote(n, known) == nil })
 	if e != nil {
 		return e
 	}
@@ -262,7 +281,7 @@ func (v *verifier) accept(b *batch, first uint64) error {
 
 func (v *verifier) finish() {
 	r, c := &v.report, &v.w.c
-	r.Origin, r.Root, r.Checkpoint = c.origin, c.root, string(c.note)
+	r.Origin, r.Root, r.Checkpoint, r.Terms = c.origin, c.root, string(c.note), copyTerms(c.terms.list)
 	if v.o.Progress != nil {
 		v.o.Progress(r.Records, r.Bytes)
 	}

@@ -4,8 +4,6 @@ import (
 	"io"
 	"path/filepath"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
 	"github.com/forgeone/forgeone/internal/sys"
@@ -22,10 +20,6 @@ type walker struct {
 	sc   scanner
 	// open opens a segment: for reading, or for appending.
 	open func(path string) (sys.File, error)
-	// keys, if not nil, are the only ones that may sign a commit.
-	keys func(origin string) note.Verifiers
-	// known are the verifiers that keys gave.
-	known note.Verifiers
 }
 
 func newWalker(fs sys.FS, dir string) *walker {
@@ -84,28 +78,11 @@ func (w *walker) scan() (*batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	if w.known != nil {
-		// Before the chain moves: after an error it must stand where it stood.
-		if err := verifyNote(b.note, w.known); err != nil {
-			w.again()
-			return nil, w.signature(b, err)
-		}
-	}
 	if err := w.c.apply(b); err != nil {
 		w.again()
 		return nil, err
 	}
 	return b, nil
-}
-
-// signature reports a commit that none of the keys signed, unless the commit
-// says something else than it should: that is then the better answer.
-func (w *walker) signature(b *batch, err error) error {
-	index := w.c.tree.n + uint64(len(b.entries))
-	if n, e := parseNote(b.note); e == nil && n.origin != w.c.origin {
-		return w.c.damage(CodeOrigin, b.commitAt, index, "a commit is of another log: "+n.origin, err)
-	}
-	return w.c.damage(CodeSignature, b.commitAt, index, "a commit is not signed by a key that was given", err)
 }
 
 // ends checks that a segment with a successor ends with its last commit.
@@ -145,9 +122,6 @@ func (w *walker) enter(n uint64) error {
 	}
 	w.file = f
 	w.sc.reset(f, headerSize)
-	if w.keys != nil && w.known == nil {
-		w.known = w.keys(w.c.origin)
-	}
 	return nil
 }
 

@@ -85,7 +85,7 @@ func (s *State) Follow(index uint64, r abi.Record) error {
 	}
 	var err error
 	switch b := r.Body.(type) {
-	case *abi.SegmentSealed, *abi.Recovered:
+	case *abi.SegmentSealed, *abi.Recovered, *abi.LogKey:
 		// The log's own housekeeping; it may stand anywhere.
 	case *abi.TrustChange:
 		err = s.trustChange(index, r, b)

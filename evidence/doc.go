@@ -13,10 +13,27 @@
 // segment is sealed, and the next one carries the seal. docs/FORMATS.md has
 // the bytes.
 //
-// What verification can't see: whoever holds the log's current private key, or
-// puts back a whole older copy of the folder, is found only by someone who
-// kept a checkpoint elsewhere. Until a witness signs checkpoints, every report
-// says so (Report.Witnessed).
+// # Pins
+//
+// A log's key may change (Log.Rotate): the span of a key is a term, and each key
+// hands over to the next in a record that both sign. The keys given to Verify are
+// pins: each must be the key of some term. A pin of
+//
+//   - the first key vouches for every term: no hand-over can be forged without
+//     the key before. But who stole the key of an old term can show a fork of
+//     the log that parts from it in that term.
+//   - the newest key you know of, beside the first, ends that: its term must be
+//     there, and only who holds it can make a log in which it is.
+//   - the newest key alone finds every fork by keys of the past, but its holder
+//     can make another past. (Not where the log is named after its first key,
+//     and you compare the name: such a log begins with that key.)
+//
+// So keep every public key you were told of, and give them all.
+//
+// What verification can't see: whoever holds the log's current private key can
+// rewrite the current term, and whoever puts back a whole older copy of the folder
+// is found only by someone who kept a later key or a checkpoint elsewhere. Until a
+// witness signs checkpoints, every report says so (Report.Witnessed).
 //
 // Errors are *abi.Error with a code F1-LOG-…, the file, the byte and the
 // record they are about.

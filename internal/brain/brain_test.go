@@ -296,6 +296,7 @@ func TestTrustMustFollow(t *testing.T) {
 		}
 	}
 	b.must(&abi.SegmentSealed{}) // the log's own, at any place
+	b.must(&abi.LogKey{})
 	b.must(&want[0])
 }
 

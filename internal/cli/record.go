@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/seal"
 )
 
 // gist says in a few words what a record says.
@@ -18,6 +19,8 @@ func gist(body any) string {
 		return fmt.Sprintf("%d bytes moved aside from segment %d", b.Length, b.Segment)
 	case *abi.SegmentSealed:
 		return fmt.Sprintf("segment %d, %d records", b.Segment, b.Size)
+	case *abi.LogKey:
+		return fmt.Sprintf("term %d, %v", b.Term, seal.PublicKey(b.Public))
 	case *abi.KeyAdd:
 		return fmt.Sprintf("%s as %s (%s)", b.Name, b.Role, b.ID.Short())
 	case *abi.KeyRemove:

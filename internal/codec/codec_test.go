@@ -28,6 +28,7 @@ func samples() []abi.Record {
 		&abi.RunEnd{Run: "r0", Outcome: abi.OutcomeExit, Exit: 3, Calls: 9, Denials: 2, Denied: []abi.DenialCount{{Rule: "no grant", Num: 32, Count: 2}}, Fuel: 7, Ticks: 1, Seal: d, End: d, Points: 5, Windows: 1, Size: 99},
 		&abi.Denial{Run: "r0", Rule: "x", Num: 32, Reason: abi.ReasonForbid, Severity: 3, Call: 7, Object: d},
 		&abi.TrustChange{Workload: "a", From: t, To: t, Cause: 12},
+		&abi.LogKey{Term: 1, Public: make([]byte, 32), Post: []byte{1}, Root: d, Sig: make([]byte, 64), Own: make([]byte, 64)},
 	}
 	var rs []abi.Record
 	for i, b := range bodies {

@@ -59,6 +59,9 @@ func (a *app) main(args []string) int {
 	if err == nil {
 		return a.exit
 	}
+	if wantsJSON(args) {
+		a.format = "json"
+	}
 	return a.fail(err)
 }
 
@@ -82,9 +85,7 @@ makes, keeps signed evidence of each decision, and replays any run bit for bit.`
 		}
 		return nil
 	}
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage(err.Error(), c.CommandPath()+" --help")
-	})
+	root.SetFlagErrorFunc(badFlag)
 	root.AddGroup(
 		&cobra.Group{ID: "run", Title: "Run and look:"},
 		&cobra.Group{ID: "pkg", Title: "Packages and keys:"},
@@ -167,8 +168,8 @@ func (a *app) fail(err error) int {
 	}
 	var e *abi.Error
 	if !errors.As(err, &e) {
-		if strings.HasPrefix(err.Error(), "unknown command") {
-			e = &abi.Error{Code: usageCode, What: err.Error(), Hint: "forgeone --help"}
+		if what, _, _ := strings.Cut(err.Error(), "\n"); strings.HasPrefix(what, "unknown command") {
+			e = &abi.Error{Code: usageCode, What: what, Hint: "forgeone --help"}
 		} else {
 			e = &abi.Error{Code: "F1-CLI-003", What: err.Error()}
 		}

@@ -102,8 +102,8 @@ func recordOf(i uint64, r abi.Record) recordJSON {
 var errEnough = errors.New("enough")
 
 // read calls each with at most limit records from index from on; 0: all.
-func read(dir string, from uint64, limit int, each func(recordJSON) error) error {
-	n := 0
+func read(dir string, from uint64, limit uint, each func(recordJSON) error) error {
+	n := uint(0)
 	err := evidence.Read(dir, from, func(i uint64, r abi.Record) error {
 		if limit > 0 && n == limit {
 			return errEnough
@@ -119,7 +119,7 @@ func read(dir string, from uint64, limit int, each func(recordJSON) error) error
 
 func (a *app) logListCmd() *cobra.Command {
 	var from uint64
-	var limit int
+	var limit uint
 	c := &cobra.Command{
 		Use: "list [DIR]", Short: "List the log's records", Args: args(0, 1, "at most one folder"),
 		RunE: func(_ *cobra.Command, got []string) error {
@@ -144,7 +144,7 @@ func (a *app) logListCmd() *cobra.Command {
 		},
 	}
 	c.Flags().Uint64Var(&from, "from", 0, "first index")
-	c.Flags().IntVar(&limit, "limit", 0, "at most so many records (0: all)")
+	c.Flags().UintVar(&limit, "limit", 0, "at most so many records (0: all)")
 	return c
 }
 

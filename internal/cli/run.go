@@ -98,15 +98,21 @@ func (f runFlags) spec(target string, args []string) (s kernel.Spec, err error) 
 			return s, err
 		}
 		if seen[mount.Guest] {
-			return s, usage("two mounts at "+quote(mount.Guest), "forgeone run --help")
+			return s, usage("two mounts at "+quote(mount.Guest), "--mount "+mount.Host+":"+mount.Guest+"2")
 		}
 		seen[mount.Guest] = true
 		s.Mounts = append(s.Mounts, mount)
 	}
+	named := map[string]bool{}
 	for _, e := range f.env {
-		if k, _, ok := strings.Cut(e, "="); !ok || k == "" || strings.ContainsRune(e, 0) {
+		k, _, ok := strings.Cut(e, "=")
+		if !ok || k == "" || strings.ContainsRune(e, 0) {
 			return s, usage("--env "+quote(e)+": want K=V", "--env LANG=C")
 		}
+		if named[k] {
+			return s, usage("--env "+quote(k)+" is given twice", "--env "+quote(e))
+		}
+		named[k] = true
 		s.Env = append(s.Env, e)
 	}
 	for _, p := range f.policies {

@@ -40,7 +40,7 @@ func runOf(r brain.Run) runJSON {
 func nano(ns int64) string { return time.Unix(0, ns).UTC().Format(time.RFC3339Nano) }
 
 func (a *app) runsCmd() *cobra.Command {
-	var limit int
+	var limit uint
 	c := &cobra.Command{
 		Use: "runs", Short: "List runs, the newest last", Args: args(0, 0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
@@ -52,8 +52,8 @@ func (a *app) runsCmd() *cobra.Command {
 			list := []runJSON{}
 			k.View(func(s *brain.State) {
 				runs := s.Runs()
-				if limit > 0 && len(runs) > limit {
-					runs = runs[len(runs)-limit:]
+				if n := uint(len(runs)); limit > 0 && n > limit {
+					runs = runs[n-limit:]
 				}
 				for _, r := range runs {
 					list = append(list, runOf(r))
@@ -75,7 +75,7 @@ func (a *app) runsCmd() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().IntVarP(&limit, "limit", "n", 0, "only the newest so many (0: all)")
+	c.Flags().UintVarP(&limit, "limit", "n", 0, "only the newest so many (0: all)")
 	return c
 }
 

@@ -139,7 +139,7 @@ func (r *run) execute(ctx context.Context, m *wasm.Module, world *provider.World
 	defer r.rec.Hold()()
 	sealed, err := r.rec.Finish(end)
 	if err != nil {
-		return nil, &abi.Error{Code: abi.OutcomeRecordingFull.Code(), What: "the recording could not be finished; the run is closed as aborted", Where: string(r.id), Err: err, Hint: "df -h " + string(k.home)}
+		return nil, fmt.Errorf("the run has ended, and is closed as aborted: %w", err)
 	}
 	return r.end(ctx, end, sealed)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"syscall"
 
 	"github.com/forgeone/forgeone/abi"
@@ -63,7 +64,11 @@ func writeError(path string, err error) error {
 	if errors.Is(err, fs.ErrExist) {
 		return &abi.Error{Code: CodeExists, What: "there is a recording under this name already", Where: path, Hint: "forgeone runs", Err: err}
 	}
-	return &abi.Error{Code: CodeWrite, What: "the recording can't be written", Where: path, Hint: "forgeone doctor", Err: err}
+	hint := "forgeone doctor"
+	if noRoom(err) {
+		hint = "df -h " + filepath.Dir(path)
+	}
+	return &abi.Error{Code: CodeWrite, What: "the recording can't be written", Where: path, Hint: hint, Err: err}
 }
 
 // noRoom tells whether err says that the disk, or the user's share of it, is full.

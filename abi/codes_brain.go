@@ -11,7 +11,13 @@ const (
 	CodeBrainEnd     Code = "F1-BRN-007"
 	CodeBrainDenial  Code = "F1-BRN-008"
 	CodeBrainTrust   Code = "F1-BRN-009"
-	CodeBrainStop    Code = "F1-BRN-030"
+
+	CodeBrainRing      Code = "F1-BRN-010"
+	CodeBrainSigs      Code = "F1-BRN-011"
+	CodeBrainThreshold Code = "F1-BRN-012"
+	CodeBrainRevoked   Code = "F1-BRN-013"
+	CodeBrainWitness   Code = "F1-BRN-014"
+	CodeBrainStop      Code = "F1-BRN-030"
 )
 
 // brainCodes are the codes of the area BRN.
@@ -55,5 +61,25 @@ var brainCodes = []CodeInfo{
 	{
 		CodeBrainStop, "impossible order to stop",
 		"A run.stop does not follow: no such run is open, it was told to stop before, or the reason is not a short text.", 1,
+	},
+	{
+		CodeBrainRing, "an act for another keyring",
+		"An operator's act is signed for one version of the keyring and counts once. This one was made for another version: an older act was put in again, or the keyring has changed since it was signed.", 1,
+	},
+	{
+		CodeBrainSigs, "an act without its signatures",
+		"An act changes the keyring, the witnesses or a package's floor, and needs signatures by as many operators of the keyring, as it was before, as the threshold says. They are missing, wrong, doubled, or by keys that are no operator's. Who holds the log's key alone can't make one.", 1,
+	},
+	{
+		CodeBrainThreshold, "a threshold that cannot be met",
+		"At least one operator must sign an act, and there must be as many operators as the threshold asks for: else nothing in the keyring could ever be changed again. Add an operator first, or lower the threshold.", 1,
+	},
+	{
+		CodeBrainRevoked, "a revoked key",
+		"A key that was revoked never counts again: it can't be added, and what it signed is not installed and does not start. `forgeone key list` shows when and why it was revoked. The publisher makes a new key and signs anew.", 1,
+	},
+	{
+		CodeBrainWitness, "impossible set of witnesses",
+		"A log.witnesses record does not follow: its quorum is above the number of witnesses, they are not in order of their names, or one is not written as a verifier key and an address.", 1,
 	},
 }

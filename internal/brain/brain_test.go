@@ -1,6 +1,7 @@
 package brain
 
 import (
+	"encoding/pem"
 	"fmt"
 	"reflect"
 	"slices"
@@ -17,8 +18,18 @@ import (
 func digest(s string) abi.Digest { return seal.Sum("forgeone/test/v1", []byte(s)) }
 
 func key(name string, role abi.Role, local bool) *abi.KeyAdd {
+	pub := private(name).Public()
+	return &abi.KeyAdd{Name: name, Role: role, Alg: "ed25519", Public: pub, ID: pub.ID(), Local: local}
+}
+
+// private is the private key that the test's key of that name has.
+func private(name string) *seal.PrivateKey {
 	d := digest(name)
-	return &abi.KeyAdd{Name: name, Role: role, Alg: "ed25519", Public: d[:], ID: seal.PublicKey(d[:]).ID(), Local: local}
+	k, err := seal.ParsePrivate(pem.EncodeToMemory(&pem.Block{Type: "FORGEONE PRIVATE KEY", Headers: map[string]string{"Algorithm": "ed25519"}, Bytes: d[:]}))
+	if err != nil {
+		panic(err)
+	}
+	return k
 }
 
 // book writes a log the way a kernel does, folding as it goes.
@@ -54,6 +65,17 @@ func (b *book) must(body any) {
 	if err := b.add(body); err != nil {
 		panic(err)
 	}
+}
+
+// act signs body for the keyring as it is.
+func (b *book) act(body any, operators ...string) any {
+	ActOf(body).Ring = b.s.Ring()
+	for _, o := range operators {
+		if err := SignAct(b.s.Genesis().Origin, body, private(o)); err != nil {
+			panic(err)
+		}
+	}
+	return body
 }
 
 func (b *book) install(name, signer string, serial uint64) error {
@@ -200,6 +222,7 @@ func TestImpossibleTransitions(t *testing.T) {
 		}
 	}
 	is := func(body any) func(*book) any { return func(*book) any { return body } }
+	act := func(body any) func(*book) any { return func(b *book) any { return b.act(body, "ops") } }
 	for _, tt := range []struct {
 		name string
 		body func(b *book) any
@@ -207,14 +230,14 @@ func TestImpossibleTransitions(t *testing.T) {
 	}{
 		{"second genesis", is(&abi.Genesis{}), abi.CodeBrainOrder},
 		{"unknown body", is("text"), abi.CodeBrainOrder},
-		{"key again", is(key("dev", abi.RolePublisher, true)), abi.CodeBrainKey},
-		{"name again", is(func() any { k := key("new", abi.RolePublisher, false); k.Name = "dev"; return k }()), abi.CodeBrainKey},
-		{"no name", is(func() any { k := key("new", abi.RolePublisher, false); k.Name = ""; return k }()), abi.CodeBrainKey},
-		{"wrong id", is(func() any { k := key("new", abi.RolePublisher, false); k.ID = digest("x"); return k }()), abi.CodeBrainKey},
-		{"wrong role", is(key("new", "king", false)), abi.CodeBrainKey},
-		{"wrong algorithm", is(func() any { k := key("new", abi.RolePublisher, false); k.Alg = "rsa"; return k }()), abi.CodeBrainKey},
-		{"short key", is(&abi.KeyAdd{Name: "s", Role: abi.RolePolicy, Alg: "ed25519", Public: []byte{1}, ID: seal.PublicKey{1}.ID()}), abi.CodeBrainKey},
-		{"removal of no key", is(&abi.KeyRemove{ID: digest("x")}), abi.CodeBrainKey},
+		{"key again", act(key("dev", abi.RolePublisher, true)), abi.CodeBrainKey},
+		{"name again", act(func() any { k := key("new", abi.RolePublisher, false); k.Name = "dev"; return k }()), abi.CodeBrainKey},
+		{"no name", act(func() any { k := key("new", abi.RolePublisher, false); k.Name = ""; return k }()), abi.CodeBrainKey},
+		{"wrong id", act(func() any { k := key("new", abi.RolePublisher, false); k.ID = digest("x"); return k }()), abi.CodeBrainKey},
+		{"wrong role", act(key("new", "king", false)), abi.CodeBrainKey},
+		{"wrong algorithm", act(func() any { k := key("new", abi.RolePublisher, false); k.Alg = "rsa"; return k }()), abi.CodeBrainKey},
+		{"short key", act(&abi.KeyAdd{Name: "s", Role: abi.RolePolicy, Alg: "ed25519", Public: []byte{1}, ID: seal.PublicKey{1}.ID()}), abi.CodeBrainKey},
+		{"removal of no key", act(&abi.KeyRemove{ID: digest("x")}), abi.CodeBrainKey},
 		{"config stays", is(&abi.Config{Version: 1}), abi.CodeBrainConfig},
 		{"epoch falls", is(&abi.Policy{Epoch: 0}), abi.CodeBrainPolicy},
 		{"epoch stays", is(&abi.Policy{Epoch: 1}), abi.CodeBrainPolicy},
@@ -349,8 +372,8 @@ func drawBook(t *rapid.T) *book {
 			}
 		case 6:
 			k := key(fmt.Sprint("k", rapid.IntRange(0, 2).Draw(t, "key")), abi.RolePolicy, false)
-			if b.add(k) != nil {
-				b.must(&abi.KeyRemove{ID: k.ID})
+			if b.add(b.act(k, "ops")) != nil {
+				b.must(b.act(&abi.KeyRemove{ID: k.ID}, "ops"))
 			}
 		}
 	}
@@ -472,7 +495,7 @@ func TestQueries(t *testing.T) {
 	if _, ok := b.s.KeyByName("nobody"); ok {
 		t.Error("a key out of nothing")
 	}
-	b.must(&abi.KeyRemove{ID: key("acme", "", false).ID})
+	b.must(b.act(&abi.KeyRemove{ID: key("acme", "", false).ID}, "ops"))
 	if _, ok := b.s.KeyByName("acme"); ok {
 		t.Error("the key is still there")
 	}

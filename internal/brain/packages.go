@@ -68,3 +68,17 @@ func (s *State) install(index uint64, r abi.Record, b *abi.PackageInstall) error
 	w.Trust, w.Standing, w.Cause = t, st, index
 	return nil
 }
+
+// vouched checks that whoever signed the package p still counts: it starts no
+// more when a key of a signer was removed or revoked.
+func (s *State) vouched(index uint64, r abi.Record, p Package) error {
+	for _, id := range p.Signers {
+		if v, ok := s.revoked[id]; ok {
+			return refuse(abi.CodeBrainRevoked, index, r, "key %s, which signed %q, was revoked by record %d", id.Short(), p.Name, v.Index)
+		}
+		if k, ok := s.keys[id]; !ok || k.Role != abi.RolePublisher {
+			return refuse(abi.CodeBrainStart, index, r, "key %s, which signed %q, is no publisher's in the keyring", id.Short(), p.Name)
+		}
+	}
+	return nil
+}

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/forgeone/forgeone/abi"
-	"github.com/forgeone/forgeone/forgepkg"
 )
 
 // Size is the number of records folded, and so the index of the next.
@@ -21,42 +20,8 @@ func (s *State) Config() abi.Config { return s.config }
 // Policy is the policy in force, epoch 0 while there is none.
 func (s *State) Policy() abi.Policy { return s.policy }
 
-// Key returns the key with this id and whether it is in the keyring. Its slices
-// must not be changed; so with all that follows.
-func (s *State) Key(id abi.Digest) (KeyEntry, bool) {
-	k, ok := s.keys[id]
-	return k, ok
-}
-
-// KeyOf returns the entry of the keyring that the key with this id belongs to,
-// as its key or as the post-quantum key of its pair.
-func (s *State) KeyOf(id abi.Digest) (KeyEntry, bool) {
-	if k, ok := s.keys[id]; ok {
-		return k, true
-	}
-	for _, k := range s.keys {
-		if slices.Contains(forgepkg.PublisherKeys(k.KeyAdd), id) {
-			return k, true
-		}
-	}
-	return KeyEntry{}, false
-}
-
-// KeyByName returns the key of this name and whether it is in the keyring.
-func (s *State) KeyByName(name string) (KeyEntry, bool) {
-	id, ok := s.byName[name]
-	if !ok {
-		return KeyEntry{}, false
-	}
-	return s.Key(id)
-}
-
-// Keys returns the keyring in order of addition.
-func (s *State) Keys() []KeyEntry {
-	return slices.SortedFunc(maps.Values(s.keys), func(a, b KeyEntry) int { return cmp.Compare(a.Index, b.Index) })
-}
-
-// Package returns the package of this name and whether it is installed.
+// Package returns the package of this name and whether it is installed. Its
+// slices must not be changed; so with all that follows.
 func (s *State) Package(name string) (Package, bool) {
 	p, ok := s.packages[name]
 	return p, ok

@@ -117,6 +117,9 @@ func (s *State) runStart(index uint64, r abi.Record, b *abi.RunStart) error {
 		if p.Package != b.Package || p.Module != b.Module {
 			return no("package %s with module %s is not what is installed as %q", b.Package.Short(), b.Module.Short(), b.Workload)
 		}
+		if err := s.vouched(index, r, p); err != nil {
+			return err
+		}
 		w = *s.workloads[b.Workload]
 	}
 	if w.Standing == abi.StandingCompromised {

@@ -7,11 +7,8 @@ package brain
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/forgeone/forgeone/abi"
-	"github.com/forgeone/forgeone/forgepkg"
-	"github.com/forgeone/forgeone/internal/seal"
 )
 
 // State is what a log says. It is not safe for concurrent use: whoever feeds it
@@ -25,6 +22,11 @@ type State struct {
 	config abi.Config
 	policy abi.Policy
 
+	ring      uint64 // version of the keyring
+	threshold uint64 // operators that sign an act
+	revoked   map[abi.Digest]RevokedKey
+	witnesses abi.WitnessSet
+
 	packages  map[string]Package
 	serials   map[string]uint64 // the highest ever installed
 	workloads map[string]*Workload
@@ -33,13 +35,6 @@ type State struct {
 	runByID map[uint64]int32 // index in runs
 	open    map[uint64]*openRun
 	pending []abi.TrustChange // that must come next, in order
-}
-
-// KeyEntry is a key of the keyring.
-type KeyEntry struct {
-	abi.KeyAdd
-	Index uint64 // of the record that added it
-	Time  int64  // of that record, unix nanoseconds
 }
 
 // Package is an installed package.
@@ -68,6 +63,7 @@ func New() *State {
 // Reset makes s the state of an empty log, to be folded anew.
 func (s *State) Reset() {
 	*s = State{
+		ring: 1, threshold: 1, revoked: map[abi.Digest]RevokedKey{},
 		keys: map[abi.Digest]KeyEntry{}, byName: map[string]abi.Digest{}, packages: map[string]Package{},
 		serials: map[string]uint64{}, workloads: map[string]*Workload{}, runByID: map[uint64]int32{}, open: map[uint64]*openRun{},
 	}
@@ -108,9 +104,15 @@ func (s *State) follow(index uint64, r abi.Record) error {
 	case *abi.Genesis:
 		s.genesis = *b
 	case *abi.KeyAdd:
-		return s.keyAdd(index, r, b)
+		return s.act(index, r, func() error { return s.keyAdd(index, r, b) })
 	case *abi.KeyRemove:
-		return s.keyRemove(index, r, b)
+		return s.act(index, r, func() error { return s.keyRemove(index, r, b) })
+	case *abi.KeyRevoke:
+		return s.act(index, r, func() error { return s.keyRevoke(index, r, b) })
+	case *abi.KeyThreshold:
+		return s.act(index, r, func() error { return s.keyThreshold(index, r, b) })
+	case *abi.WitnessSet:
+		return s.act(index, r, func() error { return s.witnessSet(index, r, b) })
 	case *abi.Config:
 		if b.Version <= s.config.Version {
 			return refuse(abi.CodeBrainConfig, index, r, "version %d after version %d", b.Version, s.config.Version)
@@ -148,58 +150,4 @@ func refuse(code abi.Code, index uint64, r abi.Record, format string, args ...an
 		Code: code, What: abi.KindOf(r.Body).String() + " does not follow: " + fmt.Sprintf(format, args...),
 		Where: fmt.Sprintf("record %d", index),
 	}
-}
-
-func (s *State) keyAdd(index uint64, r abi.Record, b *abi.KeyAdd) error {
-	switch b.Role {
-	case abi.RolePublisher, abi.RoleOperator, abi.RolePolicy, abi.RoleNode:
-	default:
-		return refuse(abi.CodeBrainKey, index, r, "there is no role %q", b.Role)
-	}
-	if n := seal.PublicSize(b.Alg); n == 0 || len(b.Public) != n {
-		return refuse(abi.CodeBrainKey, index, r, "%d bytes of algorithm %q are no key", len(b.Public), b.Alg)
-	}
-	if b.ID != seal.KeyID(b.Alg, b.Public) {
-		return refuse(abi.CodeBrainKey, index, r, "the id %s is not the key's", b.ID.Short())
-	}
-	if err := postQuantum(b); err != "" {
-		return refuse(abi.CodeBrainKey, index, r, "%s", err)
-	}
-	for _, id := range forgepkg.PublisherKeys(*b) {
-		if old, ok := s.KeyOf(id); ok {
-			return refuse(abi.CodeBrainKey, index, r, "key %s is in the keyring already, as %q", id.Short(), old.Name)
-		}
-	}
-	if _, ok := s.byName[b.Name]; ok || b.Name == "" {
-		return refuse(abi.CodeBrainKey, index, r, "the name %q is taken or empty", b.Name)
-	}
-	e := KeyEntry{KeyAdd: *b, Index: index, Time: r.Time}
-	e.Public, e.Post = slices.Clone(b.Public), slices.Clone(b.Post)
-	s.keys[b.ID], s.byName[b.Name] = e, b.ID
-	return nil
-}
-
-// postQuantum says what is wrong with the post-quantum key of a new entry, ""
-// if nothing is: only publishers have one so far, alone or in a pair.
-func postQuantum(b *abi.KeyAdd) string {
-	switch {
-	case b.Role != abi.RolePublisher && (b.Alg != seal.Ed25519 || len(b.Post) > 0):
-		return "a key of role " + string(b.Role) + " is an Ed25519 key alone"
-	case len(b.Post) > 0 && (b.Alg != seal.Ed25519 || len(b.Post) != seal.PostPublicSize):
-		return "its keys are no pair of Ed25519 and ML-DSA-44"
-	}
-	return ""
-}
-
-func (s *State) keyRemove(index uint64, r abi.Record, b *abi.KeyRemove) error {
-	k, ok := s.keys[b.ID]
-	if !ok {
-		return refuse(abi.CodeBrainKey, index, r, "key %s is not in the keyring", b.ID.Short())
-	}
-	if k.Role == abi.RoleNode {
-		return refuse(abi.CodeBrainKey, index, r, "the node's own key %s stays", b.ID.Short())
-	}
-	delete(s.keys, b.ID)
-	delete(s.byName, k.Name)
-	return nil
 }

@@ -28,7 +28,6 @@ type workload struct {
 	standing  abi.Standing // as the log knows it when the run starts
 	pkg       abi.Digest
 	module    abi.Digest
-	signers   []abi.Digest
 	assets    map[string][]byte
 	admission
 	id   [32]byte // the module's MAC, by which its admission is found
@@ -134,7 +133,7 @@ func (k *Kernel) openPackage(path string) (*workload, error) {
 
 // workloadOf is the identity that a verified package has.
 func workloadOf(v *forgepkg.Verified) *workload {
-	w := &workload{name: v.Manifest.Name, pkg: v.Digest, module: v.ModuleID, signers: v.Signers}
+	w := &workload{name: v.Manifest.Name, pkg: v.Digest, module: v.ModuleID}
 	if len(v.Keys) > 0 {
 		w.publisher = v.Keys[0].Name
 	}

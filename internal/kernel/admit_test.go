@@ -113,18 +113,18 @@ func TestInstallMends(t *testing.T) {
 // what it was.
 func TestKeyring(t *testing.T) {
 	n := newNode(t)
-	if err := n.RemoveKey(t.Context(), kernel.NodeKey); abi.CodeOf(err) != "F1-KEY-053" {
+	if _, err := n.Act(t.Context(), n.RemoveKey(kernel.NodeKey)); abi.CodeOf(err) != "F1-KEY-053" {
 		t.Errorf("the node's key: %v", err)
 	}
 	dev := n.Keys().Developer.Public()
-	if err := n.RemoveKey(t.Context(), kernel.DeveloperKey); err != nil {
+	if _, err := n.Act(t.Context(), n.RemoveKey(kernel.DeveloperKey)); err != nil {
 		t.Fatal(err)
 	}
 	e := abi.KeyAdd{Name: "again", Role: abi.RolePublisher, Alg: "ed25519", Public: dev, ID: dev.ID()}
-	if err := n.AddKey(t.Context(), e); err != nil {
+	if _, err := n.Act(t.Context(), n.AddKey(e)); err != nil {
 		t.Fatal(err)
 	}
-	if err := n.AddKey(t.Context(), abi.KeyAdd{Name: "other", Role: abi.RoleOperator, Alg: "ed25519", Public: dev, ID: dev.ID()}); abi.CodeOf(err) != "F1-KEY-050" {
+	if _, err := n.Act(t.Context(), n.AddKey(abi.KeyAdd{Name: "other", Role: abi.RoleOperator, Alg: "ed25519", Public: dev, ID: dev.ID()})); abi.CodeOf(err) != "F1-KEY-050" {
 		t.Errorf("one key in two roles: %v", err)
 	}
 	v, err := n.Install(t.Context(), n.packed("exit", 1))

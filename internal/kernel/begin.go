@@ -130,14 +130,15 @@ func (w *workload) known(s *brain.State) brain.Workload {
 // start was prepared.
 func (r *run) startable(s *brain.State) error {
 	w := r.w
-	for _, id := range w.signers {
-		if _, ok := s.Key(id); !ok {
-			return &abi.Error{Code: "F1-PKG-050", What: "a key that signed the package was removed meanwhile", Where: id.Short(), Hint: "forgeone key list"}
-		}
-	}
 	if !w.bare {
-		if p, ok := s.Package(w.name); !ok || p.Package != w.pkg {
+		p, ok := s.Package(w.name)
+		if !ok || p.Package != w.pkg {
 			return &abi.Error{Code: "F1-PKG-053", What: "the package was replaced or removed meanwhile", Where: w.name, Hint: "forgeone list"}
+		}
+		for _, id := range p.Signers {
+			if _, ok := s.Key(id); !ok {
+				return &abi.Error{Code: "F1-PKG-050", What: "a key that signed the package was removed or revoked", Where: id.Short(), Hint: "forgeone key list"}
+			}
 		}
 	}
 	known := w.known(s)

@@ -34,7 +34,7 @@ func (k *Kernel) verify(path string, keep bool) (*forgepkg.Package, *forgepkg.Ve
 	o := forgepkg.VerifyOptions{Now: k.now(), Keep: keep, Runtime: Version, Quorum: k.config.Quorum()}
 	var ring forgepkg.Keyring
 	k.ledger.view(func(s *brain.State) {
-		ring = keyring(s)
+		ring, o.Revoked = keyring(s), revoked(s)
 		o.MinSerial = s.Serial(p.Manifest().Name)
 		if old, ok := s.Package(p.Manifest().Name); ok {
 			o.Installed = old.Package
@@ -55,7 +55,24 @@ func keyring(s *brain.State) (ring forgepkg.Keyring) {
 	for _, e := range s.Keys() {
 		ring = append(ring, e.KeyAdd)
 	}
+	// Revoked keys too, so that what they signed is refused for that reason.
+	for _, v := range s.RevokedKeys() {
+		if v.Role == abi.RolePublisher {
+			ring = append(ring, v.KeyAdd)
+		}
+	}
 	return ring
+}
+
+// revoked returns the keys that were revoked, as forgepkg asks for them.
+func revoked(s *brain.State) func(abi.Digest) bool {
+	ids := map[abi.Digest]bool{}
+	for _, v := range s.RevokedKeys() {
+		for _, id := range forgepkg.PublisherKeys(v.KeyAdd) {
+			ids[id] = true
+		}
+	}
+	return func(d abi.Digest) bool { return ids[d] }
 }
 
 // checkImports compares what the manifest asks for with what the module imports.
@@ -145,7 +162,7 @@ func (v *Verified) install(s *brain.State) ([]abi.Record, error) {
 		return nil, &abi.Error{Code: "F1-PKG-050", What: "a key that signed the package was removed meanwhile", Where: m.Name, Hint: "forgeone key list"}
 	}
 	v.Standing, v.Trust = st, t
-	if old, ok := s.Package(m.Name); ok && old.Package == v.Digest {
+	if old, ok := s.Package(m.Name); ok && old.Package == v.Digest && slices.Equal(old.Signers, v.Signers) {
 		return nil, nil
 	}
 	if last := s.Serial(m.Name); last > m.Serial {
@@ -237,50 +254,4 @@ func (k *Kernel) Uninstall(ctx context.Context, name string) error {
 		return err
 	}
 	return nil
-}
-
-// AddKey puts a public key into the keyring.
-func (k *Kernel) AddKey(ctx context.Context, e abi.KeyAdd) error {
-	e.Local = e.ID == k.keys.Developer.Public().ID() // it is worth no more when it comes back
-	_, err := k.log.Update(ctx, func() ([]abi.Record, error) {
-		var bad error
-		k.ledger.view(func(s *brain.State) {
-			for _, old := range s.Keys() {
-				if slices.ContainsFunc(forgepkg.PublisherKeys(e), func(id abi.Digest) bool { return slices.Contains(forgepkg.PublisherKeys(old.KeyAdd), id) }) {
-					bad = &abi.Error{Code: "F1-KEY-050", What: "this key is in the keyring already", Where: old.Name, Hint: "forgeone key list"}
-				} else if old.Name == e.Name {
-					bad = &abi.Error{Code: "F1-KEY-051", What: "another key has this name", Where: old.Name, Hint: "forgeone key remove " + old.Name}
-				}
-			}
-		})
-		if bad != nil {
-			return nil, bad
-		}
-		return []abi.Record{{Body: &e}}, nil
-	})
-	return err
-}
-
-// RemoveKey takes the key of that name, or with that id in hexadecimal, out of
-// the keyring.
-func (k *Kernel) RemoveKey(ctx context.Context, name string) error {
-	_, err := k.log.Update(ctx, func() ([]abi.Record, error) {
-		var rec *abi.KeyRemove
-		own := false
-		k.ledger.view(func(s *brain.State) {
-			for _, e := range s.Keys() {
-				if e.Name == name || e.ID.Hex() == name {
-					rec, own = &abi.KeyRemove{ID: e.ID}, e.Role == abi.RoleNode
-				}
-			}
-		})
-		if own {
-			return nil, &abi.Error{Code: "F1-KEY-053", What: "the node's own key can't be removed: it signs the log", Where: name, Hint: "forgeone key list"}
-		}
-		if rec == nil {
-			return nil, &abi.Error{Code: "F1-KEY-052", What: "no key of that name is in the keyring", Where: name, Hint: "forgeone key list"}
-		}
-		return []abi.Record{{Body: rec}}, nil
-	})
-	return err
 }

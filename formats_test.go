@@ -53,6 +53,7 @@ var vectorKinds = map[string]func(vector){
 	},
 	"wrap":    wrapVector,
 	"record":  recordVector,
+	"act":     actVector,
 	"commit":  commitVector,
 	"policy":  policyVector,
 	"config":  configVector,

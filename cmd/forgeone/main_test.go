@@ -55,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"subst":   subst,
 			"program": program,
 			"cc":      cc,
+			"inject":  inject,
 		},
 	})
 }

@@ -59,4 +59,17 @@ func TestPairs(t *testing.T) {
 	if _, _, ok := s.Admit("p", []abi.Digest{pub.ID()}); ok {
 		t.Error("half of a pair vouches")
 	}
+	// Both halves of a pair are revoked with either.
+	rev := &abi.KeyRevoke{ID: pub.ID()}
+	if err := s.keyRevoke(2, abi.Record{Body: rev}, rev); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := s.KeyByName("acme"); ok || len(s.RevokedKeys()) != 1 || s.RevokedKeys()[0].ID != first.ID {
+		t.Errorf("revoked: %+v", s.RevokedKeys())
+	}
+	for name, k := range map[string]*abi.KeyAdd{"the pair": first, "its post-quantum half": alone(abi.RolePublisher, "q"), "its other half": key("acme", abi.RoleOperator, false)} {
+		if err := s.keyAdd(9, abi.Record{Body: k}, k); abi.CodeOf(err) != abi.CodeBrainRevoked {
+			t.Errorf("%s came back: %v", name, err)
+		}
+	}
 }

@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/forgeone/forgeone/abi"
-	"github.com/forgeone/forgeone/internal/brain"
 	"github.com/forgeone/forgeone/internal/kernel"
 	"github.com/forgeone/forgeone/internal/keys"
 	"github.com/forgeone/forgeone/internal/seal"
@@ -72,52 +72,24 @@ func generate(alg, out string) (public []byte, err error) {
 
 func (a *app) keyCmd() *cobra.Command {
 	c := &cobra.Command{Use: "key", Short: "The keyring: whose signatures count here", Args: args(0, 0, "a subcommand"), RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(a.keyListCmd(), a.keyAddCmd(), a.keyRemoveCmd())
+	c.AddCommand(a.keyListCmd(), a.keyAddCmd(), a.keyRemoveCmd(), a.keyRevokeCmd(), a.keyThresholdCmd(), a.keySignCmd(), a.keyApplyCmd())
 	return c
 }
 
-func (a *app) keyListCmd() *cobra.Command {
-	return &cobra.Command{
-		Use: "list", Short: "List the keyring", Args: args(0, 0, "no arguments"),
-		RunE: func(*cobra.Command, []string) error {
-			k, err := a.open(kernel.ModEvidence)
-			if err != nil {
-				return err
-			}
-			defer k.Close(a.ctx)
-			list := []keyJSON{}
-			k.View(func(s *brain.State) {
-				for _, e := range s.Keys() {
-					list = append(list, keyOf(e.KeyAdd))
-				}
-			})
-			return a.emit(struct {
-				Schema string    `json:"schema"`
-				Keys   []keyJSON `json:"keys"`
-			}{"forgeone.keys/v1", list}, func(w io.Writer) {
-				t := table(w, "NAME", "ROLE", "ID", "PUBLIC KEY")
-				for _, e := range list {
-					public := shortKey(e.Public)
-					if e.Post != "" {
-						public += " with " + shortKey(e.Post)
-					}
-					t.row(e.Name, string(e.Role), e.ID[:12], public)
-				}
-				t.Flush()
-			})
-		},
-	}
-}
-
 func (a *app) keyAddCmd() *cobra.Command {
-	var role, name, with string
+	var role, name, with, draft string
 	c := &cobra.Command{
 		Use:   "add FILE --role publisher|operator|policy [--name NAME] [--with FILE]",
 		Short: "Add a public key to the keyring",
 		Long: `Add a public key to the keyring. With --with, a publisher's Ed25519 key and the
 ML-DSA-44 key in that file become a pair: one publisher, whose packages count
-only when both keys have signed.`,
-		Example: "  forgeone key add acme.pub --role publisher\n  forgeone key add acme.pub --with acme-pq.pub --role publisher",
+only when both keys have signed.
+
+This is an operator's act, as are remove, revoke and threshold: it is signed with
+this node's operator.key and recorded. Where the threshold asks for more
+signatures, or the operator's key is kept elsewhere, --draft writes the act to a
+file; "key sign" and "key apply" do the rest.`,
+		Example: "  forgeone key add acme.pub --role publisher\n  forgeone key add acme.pub --with acme-pq.pub --role publisher\n  forgeone key add acme.pub --role publisher --draft change.act",
 		Args:    args(1, 1, "the file of a public key"),
 		RunE: func(_ *cobra.Command, got []string) error {
 			switch abi.Role(role) {
@@ -132,25 +104,16 @@ only when both keys have signed.`,
 			if name == "" {
 				name = strings.TrimSuffix(baseName(got[0]), ".pub")
 			}
-			k, err := a.open(kernel.ModEvidence)
-			if err != nil {
-				return err
-			}
-			defer k.Close(a.ctx)
 			e.Name = name
-			if err := k.AddKey(a.ctx, e); err != nil {
-				return err
-			}
 			j := keyOf(e)
 			j.Schema = "forgeone.key/v1"
-			return a.emit(j, func(w io.Writer) {
-				fmt.Fprintf(w, "added %s as %s (%s)\n", name, role, e.ID.Short())
-			})
+			return a.act(draft, func(k *kernel.Kernel) kernel.Change { return k.AddKey(e) }, j, fmt.Sprintf("added %s as %s (%s)", name, role, e.ID.Short()))
 		},
 	}
 	c.Flags().StringVar(&role, "role", "", "what the key may sign: publisher (packages), operator (operator's acts), policy (policies)")
 	c.Flags().StringVar(&name, "name", "", "name in the keyring (default: the file's name)")
 	c.Flags().StringVar(&with, "with", "", "file of the ML-DSA-44 key that makes a pair of it")
+	draftFlag(c, &draft)
 	return c
 }
 
@@ -195,23 +158,59 @@ func shortKey(text string) string {
 }
 
 func (a *app) keyRemoveCmd() *cobra.Command {
-	return &cobra.Command{
+	var draft string
+	c := &cobra.Command{
 		Use: "remove NAME|ID", Short: "Remove a key from the keyring", Args: args(1, 1, "a key's name or id"),
 		RunE: func(_ *cobra.Command, got []string) error {
-			k, err := a.open(kernel.ModEvidence)
-			if err != nil {
-				return err
-			}
-			defer k.Close(a.ctx)
-			if err := k.RemoveKey(a.ctx, got[0]); err != nil {
-				return err
-			}
-			return a.emit(struct {
+			return a.act(draft, func(k *kernel.Kernel) kernel.Change { return k.RemoveKey(got[0]) }, struct {
 				Schema string `json:"schema"`
 				Name   string `json:"name"`
-			}{"forgeone.key.removed/v1", got[0]}, func(w io.Writer) { fmt.Fprintf(w, "removed %s\n", got[0]) })
+			}{"forgeone.key.removed/v1", got[0]}, "removed "+got[0])
 		},
 	}
+	draftFlag(c, &draft)
+	return c
+}
+
+func (a *app) keyRevokeCmd() *cobra.Command {
+	var draft, reason string
+	c := &cobra.Command{
+		Use: "revoke NAME|ID", Short: "Take a key out of the keyring for good", Args: args(1, 1, "a key's name or id"),
+		Long: `Take a key out of the keyring for good: it can't be added again, and packages
+that it signed are neither installed nor started. A key that is not in the
+keyring is revoked by its id.`,
+		Example: "  forgeone key revoke acme --reason 'laptop stolen'",
+		RunE: func(_ *cobra.Command, got []string) error {
+			return a.act(draft, func(k *kernel.Kernel) kernel.Change { return k.RevokeKey(got[0], reason) }, struct {
+				Schema string `json:"schema"`
+				Name   string `json:"name"`
+				Reason string `json:"reason,omitempty"`
+			}{"forgeone.key.revoked/v1", got[0], reason}, "revoked "+got[0])
+		},
+	}
+	c.Flags().StringVar(&reason, "reason", "", "why, for people: at most 256 bytes")
+	draftFlag(c, &draft)
+	return c
+}
+
+func (a *app) keyThresholdCmd() *cobra.Command {
+	var draft string
+	c := &cobra.Command{
+		Use: "threshold N", Short: "Set how many operators must sign an act", Args: args(1, 1, "a number"),
+		Example: "  forgeone key threshold 2",
+		RunE: func(_ *cobra.Command, got []string) error {
+			n, err := strconv.ParseUint(got[0], 10, 32)
+			if err != nil {
+				return usage(quote(got[0])+" is no number of operators", "forgeone key threshold 2")
+			}
+			return a.act(draft, func(k *kernel.Kernel) kernel.Change { return k.SetThreshold(n) }, struct {
+				Schema    string `json:"schema"`
+				Threshold uint64 `json:"threshold"`
+			}{"forgeone.key.threshold/v1", n}, fmt.Sprintf("%d operator(s) must sign an act now", n))
+		},
+	}
+	draftFlag(c, &draft)
+	return c
 }
 
 func baseName(p string) string {

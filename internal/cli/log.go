@@ -33,6 +33,7 @@ func (a *app) logDir(got []string) string {
 
 func (a *app) logVerifyCmd() *cobra.Command {
 	var key string
+	var sem semantics
 	c := &cobra.Command{
 		Use:   "verify [--key PUB] [DIR]",
 		Short: "Verify the evidence log, offline",
@@ -46,7 +47,7 @@ else this node's; never one found in DIR.`,
 			if err != nil {
 				return err
 			}
-			r, err := evidence.Verify(a.ctx, a.logDir(got), []evidence.PublicKey{pub}, evidence.VerifyOptions{})
+			r, err := evidence.Verify(a.ctx, a.logDir(got), []evidence.PublicKey{pub}, evidence.VerifyOptions{Each: sem.each()})
 			if err != nil {
 				return err
 			}
@@ -59,15 +60,18 @@ else this node's; never one found in DIR.`,
 				Bytes     int64  `json:"bytes"`
 				Root      string `json:"root"`
 				Witnessed bool   `json:"witnessed"`
-			}{"forgeone.log.verify/v1", true, r.Origin, r.Records, int(r.Segments), int64(r.Bytes), r.Root.Hex(), r.Witnessed}, func(w io.Writer) {
+				Semantics bool   `json:"semantics"`
+			}{"forgeone.log.verify/v1", true, r.Origin, r.Records, int(r.Segments), int64(r.Bytes), r.Root.Hex(), r.Witnessed, sem.on}, func(w io.Writer) {
 				seen := "unwitnessed: that an older log was put back would not show"
 				if r.Witnessed {
 					seen = "witnessed"
 				}
 				fmt.Fprintf(w, "verified: %d records, %d segment(s), of %s\nroot %s\n%s\n", r.Records, r.Segments, r.Origin, r.Root.Hex(), seen)
+				sem.print(w)
 			})
 		},
 	}
+	sem.flag(c)
 	c.Flags().StringVar(&key, "key", "", "public key of the node whose log it is: its text or a file (default: this node's)")
 	return c
 }

@@ -25,6 +25,14 @@ func gist(body any) string {
 		return fmt.Sprintf("%s as %s (%s)", b.Name, b.Role, b.ID.Short())
 	case *abi.KeyRemove:
 		return b.ID.Short()
+	case *abi.KeyRevoke:
+		return fmt.Sprintf("%s for good: %s", b.ID.Short(), b.Reason)
+	case *abi.KeyThreshold:
+		return fmt.Sprintf("%d operator(s) sign an act", b.Threshold)
+	case *abi.WitnessSet:
+		return fmt.Sprintf("%d of %d witness(es)", b.Quorum, len(b.Witnesses))
+	case *abi.Downgrade:
+		return fmt.Sprintf("%s from serial %d to %d", b.Name, b.From, b.Serial)
 	case *abi.Config:
 		return fmt.Sprintf("version %d (%s)", b.Version, b.Digest.Short())
 	case *abi.Policy:

@@ -106,7 +106,8 @@ func (s *sink) note(c *abi.Call, o *abi.Object, d *abi.Decision, rule string) {
 }
 
 // flush appends what is pending. If the log fails, the run ends: what can't be
-// recorded doesn't happen.
+// recorded doesn't happen. What did happen goes with the run's end, for which
+// the log holds back room.
 func (s *sink) flush() {
 	defer s.wg.Done()
 	records := s.take()
@@ -115,6 +116,9 @@ func (s *sink) flush() {
 	}
 	_, err := s.k.log.Update(context.Background(), func() ([]abi.Record, error) { return records, nil })
 	if err != nil {
+		s.mu.Lock()
+		s.pending = append(records, s.pending...)
+		s.mu.Unlock()
 		s.k.warn("the evidence log failed: " + err.Error())
 		s.run.ctl.Stop(abi.OutcomeLogFailed)
 	}

@@ -36,6 +36,14 @@ const (
 	CodeStale     abi.Code = "F1-LOG-021"
 	CodeTerm      abi.Code = "F1-LOG-022"
 	CodePin       abi.Code = "F1-LOG-023"
+
+	// Of checkpoints and witnesses.
+	CodeBehind      abi.Code = "F1-LOG-042"
+	CodeForked      abi.Code = "F1-LOG-043"
+	CodeQuorum      abi.Code = "F1-LOG-044"
+	CodeNote        abi.Code = "F1-LOG-045"
+	CodeCosignature abi.Code = "F1-LOG-046"
+	CodeNoteKey     abi.Code = "F1-LOG-047"
 )
 
 // damage is what a reader of segments found wrong, and where.

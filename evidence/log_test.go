@@ -39,7 +39,7 @@ func TestRoundTrip(t *testing.T) {
 	if rep.Segments < 5 {
 		t.Fatalf("%d segments: the test should cross some", rep.Segments)
 	}
-	if rep.Records != l.Size() || rep.Root != l.Root() || rep.Checkpoint != string(l.Checkpoint()) || rep.Witnessed {
+	if rep.Records != l.Size() || rep.Root != l.Root() || rep.Checkpoint != string(l.Checkpoint()) || rep.Witnessed.Yes() {
 		t.Fatalf("report %+v does not agree with the log", rep)
 	}
 	var got, all []abi.Record

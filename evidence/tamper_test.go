@@ -260,7 +260,7 @@ func TestCutAtCommit(t *testing.T) {
 	clear(good[at[len(at)-4]:])
 	writeFile(t, path, good)
 	after := mustVerify(t, o)
-	if after.Records != before.Records-3 || after.Checkpoint == before.Checkpoint || after.Witnessed {
+	if after.Records != before.Records-3 || after.Checkpoint == before.Checkpoint || after.Witnessed.Yes() {
 		t.Fatalf("before %+v, after %+v", before, after)
 	}
 	// Cut and continued: the old checkpoint shows it, for its root is not that of

@@ -21,6 +21,16 @@ type VerifyOptions struct {
 	// Progress, if not nil, is called now and then, and at the end, with what was
 	// verified so far.
 	Progress func(records, bytes uint64)
+	// Heads are checkpoints that the log must have had, kept elsewhere by the
+	// caller, who vouches for them: their signatures are not looked at.
+	Heads []*Checkpoint
+	// Witnesses are those whose cosignatures count, and Quorum how many of them
+	// must vouch; 0: all. With no witnesses given, those count that the log itself
+	// names, with its own quorum, which binds nobody who holds the log's key.
+	Witnesses []NoteKey
+	Quorum    uint64
+	// Cosigned is the checkpoint that witnesses cosigned. Nil: the one in dir.
+	Cosigned *Checkpoint
 }
 
 // Report is what Verify found. After an error it holds what was verified
@@ -35,10 +45,9 @@ type Report struct {
 	Checkpoint string     // the last commit: a signed note over Records and Root
 	Terms      []Term     // whose keys signed, the current one last
 	Torn       uint64     // bytes behind the last commit
-	// Witnessed tells whether somebody else signed the checkpoint too. Nobody
-	// does yet: that nothing newer was cut off rests on whoever kept a
-	// checkpoint elsewhere.
-	Witnessed bool
+	// Witnessed is what witnesses say. Without them, that nothing newer was cut off
+	// rests on whoever kept a checkpoint elsewhere.
+	Witnessed Witnessed
 }
 
 // Verify checks the log in dir against the given keys, which are pins: each of
@@ -69,7 +78,9 @@ type Report struct {
 //
 // Damage is an *abi.Error with the place: CodeDamaged, CodeTorn,
 // CodeSignature, CodeTree, CodeChain, CodeRecord, CodeOrigin, CodeTerm; CodePin
-// names a key that is none of the log's. CodeMissing and
+// names a key that is none of the log's. A log that is whole, and not what others
+// saw of it, is CodeBehind, CodeForked or CodeQuorum, or its cosignatures are
+// CodeNote or CodeCosignature. CodeMissing and
 // CodeIO mean that it could not be told; CodeUsage that no key was given.
 func Verify(ctx context.Context, dir string, keys []PublicKey, o VerifyOptions) (Report, error) {
 	if len(keys) == 0 {
@@ -77,7 +88,11 @@ func Verify(ctx context.Context, dir string, keys []PublicKey, o VerifyOptions) 
 	}
 	v := &verifier{ctx: ctx, o: o, pins: keys, w: newWalker(sys.OS{}, dir)}
 	v.w.c.checked = true
+	v.report.Witnessed.State = Unwitnessed
 	err := v.openLock()
+	if err == nil {
+		err = v.heads.begin(dir, &v.o)
+	}
 	if err == nil {
 		err = v.run()
 	}
@@ -85,6 +100,9 @@ func Verify(ctx context.Context, dir string, keys []PublicKey, o VerifyOptions) 
 		if k := v.w.c.terms.lacks(keys); k != nil {
 			err = noTerm(dir, k)
 		}
+	}
+	if err == nil {
+		v.report.Witnessed, err = v.heads.end(dir, &v.o, v.w.c.origin, v.w.c.tree.n)
 	}
 	if v.report.Records == 0 && isMissing(err) && v.w.file == nil {
 		err = missing(dir, err)
@@ -113,6 +131,7 @@ type verifier struct {
 	turn   *sys.Turnstile // nil: there is no lock file, so nobody writes
 	locked bool
 	report Report
+	heads  headCheck
 	told   uint64 // bytes at the last Progress
 	own    error  // what Each answered
 }
@@ -264,6 +283,9 @@ func (v *verifier) accept(b *batch, first uint64) error {
 		if err != nil {
 			return err
 		}
+	}
+	if err := v.heads.accept(b, first, &v.w.c); err != nil {
+		return err
 	}
 	if b.start == headerSize {
 		r.Segments++

@@ -61,9 +61,9 @@ else this node's; never one found in DIR.`,
 				Root      string `json:"root"`
 				Witnessed bool   `json:"witnessed"`
 				Semantics bool   `json:"semantics"`
-			}{"forgeone.log.verify/v1", true, r.Origin, r.Records, int(r.Segments), int64(r.Bytes), r.Root.Hex(), r.Witnessed, sem.on}, func(w io.Writer) {
+			}{"forgeone.log.verify/v1", true, r.Origin, r.Records, int(r.Segments), int64(r.Bytes), r.Root.Hex(), r.Witnessed.Yes(), sem.on}, func(w io.Writer) {
 				seen := "unwitnessed: that an older log was put back would not show"
-				if r.Witnessed {
+				if r.Witnessed.Yes() {
 					seen = "witnessed"
 				}
 				fmt.Fprintf(w, "verified: %d records, %d segment(s), of %s\nroot %s\n%s\n", r.Records, r.Segments, r.Origin, r.Root.Hex(), seen)

@@ -1,0 +1,130 @@
+package evidence
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/forgeone/forgeone/abi"
+)
+
+// maxTime is the last second of the year 9999: times beyond have no common
+// text form.
+const maxTime = 253402300799
+
+// Cosign returns the line by which the witness name says that at that time c was
+// the largest head of its log that it had seen, and was consistent with all
+// before (C2SP tlog-cosignature, cosignature/v1). The caller has made sure of it.
+func Cosign(key *PrivateKey, name string, at time.Time, c *Checkpoint) string {
+	t := uint64(at.Unix())
+	k := NoteKey{name, SigWitness, key.Public()}
+	sig := binary.BigEndian.AppendUint64(nil, t)
+	sig = append(sig, key.SignRaw(cosigned(t, c.Text))...)
+	return NoteSignature{name, k.Hash(), sig}.Line()
+}
+
+// cosigned is what a witness signs.
+func cosigned(at uint64, text []byte) []byte {
+	b := strconv.AppendUint([]byte("cosignature/v1\ntime "), at, 10)
+	return append(append(b, '\n'), text...)
+}
+
+// SignedBy tells whether k signed c, and of a witness when it last did. A signature
+// that names k and is not k's is an error, CodeCosignature: the note was edited.
+func (c *Checkpoint) SignedBy(k NoteKey) (at time.Time, ok bool, err error) {
+	hash := k.Hash()
+	for _, s := range c.Sigs {
+		if s.Name != k.Name || s.Hash != hash {
+			continue
+		}
+		when, good := k.verify(c.Text, s.Sig)
+		if !good {
+			return at, false, &abi.Error{Code: CodeCosignature, What: "a signature on a checkpoint is not of the key that it names", Where: k.Name}
+		}
+		if !ok || when.After(at) {
+			at, ok = when, true
+		}
+	}
+	return at, ok, nil
+}
+
+func (k NoteKey) verify(text, sig []byte) (at time.Time, ok bool) {
+	if k.Type == SigLog {
+		return at, k.Key.VerifyRaw(text, sig)
+	}
+	if len(sig) != 8+64 {
+		return at, false
+	}
+	t := binary.BigEndian.Uint64(sig)
+	if t > maxTime {
+		return at, false
+	}
+	return time.Unix(int64(t), 0).UTC(), k.Key.VerifyRaw(cosigned(t, text), sig[8:])
+}
+
+// Add takes in signature lines, as a witness answers them, that are of one of the
+// given keys and verify; the others are ignored. It returns how many were
+// taken. A line of a key takes the place of an older one of the same key.
+func (c *Checkpoint) Add(lines []byte, keys ...NoteKey) (int, error) {
+	if len(lines) > MaxCheckpoint {
+		return 0, &abi.Error{Code: CodeNote, What: "the signature lines are too long"}
+	}
+	sigs, err := parseSignatures(string(lines))
+	if err != nil {
+		return 0, &abi.Error{Code: CodeNote, What: "these are not signature lines", Err: err}
+	}
+	n := 0
+	for _, s := range sigs {
+		for _, k := range keys {
+			if s.Name != k.Name || s.Hash != k.Hash() {
+				continue
+			}
+			if _, good := k.verify(c.Text, s.Sig); good {
+				c.put(s)
+				n++
+			}
+		}
+	}
+	return n, nil
+}
+
+func (c *Checkpoint) put(s NoteSignature) {
+	for i := range c.Sigs {
+		if c.Sigs[i].Name == s.Name && c.Sigs[i].Hash == s.Hash {
+			c.Sigs[i] = s
+			return
+		}
+	}
+	c.Sigs = append(c.Sigs, s)
+}
+
+// CheckConsistency checks the proof (RFC 6962, section 2.1.2) that the tree of
+// size records with that root begins with the old records that had oldRoot. From
+// nothing everything follows, with an empty proof.
+func CheckConsistency(old, size uint64, oldRoot, root abi.Digest, proof []abi.Digest) error {
+	refuse := func(err error) error {
+		return &abi.Error{Code: CodeForked, What: fmt.Sprintf("no proof that the tree of %d records begins with the one of %d", size, old), Err: err}
+	}
+	switch {
+	case old > size || size > math.MaxInt64:
+		return refuse(fmt.Errorf("%d records are not before %d", old, size))
+	case old == 0 && (len(proof) > 0 || (size == 0 && root != emptyRoot())):
+		return refuse(fmt.Errorf("nothing is to be proved from an empty tree on"))
+	case old == 0:
+		return nil
+	}
+	p := make(tlog.TreeProof, len(proof))
+	for i, d := range proof {
+		p[i] = tlog.Hash(d)
+	}
+	if err := tlog.CheckTree(p, int64(size), tlog.Hash(root), int64(old), tlog.Hash(oldRoot)); err != nil {
+		return refuse(err)
+	}
+	return nil
+}
+
+func emptyRoot() abi.Digest { return (&tree{}).root(nil) }

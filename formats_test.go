@@ -55,6 +55,7 @@ var vectorKinds = map[string]func(vector){
 	"record":  recordVector,
 	"act":     actVector,
 	"commit":  commitVector,
+	"cosig":   cosigVector,
 	"policy":  policyVector,
 	"config":  configVector,
 	"end":     endVector,
@@ -317,5 +318,25 @@ func chunkVector(v vector) {
 	}
 	if got != want {
 		v.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// cosigVector is a witness's verifier key and its line on a checkpoint.
+func cosigVector(v vector) {
+	k := evidence.NoteKey{Name: v.at["name"], Type: evidence.SigWitness, Key: v.private().Public()}
+	if k.String() != v.at["vkey"] {
+		v.Errorf("verifier key %s", k)
+	}
+	text := v.bytes("text")
+	c, err := evidence.ParseCheckpoint(append(append(text, '\n'), v.at["line"]+"\n"...))
+	if err != nil {
+		v.Fatal(err)
+	}
+	at := time.Unix(int64(v.number("time")), 0)
+	if line := evidence.Cosign(v.private(), k.Name, at, c); line != v.at["line"]+"\n" {
+		v.Errorf("cosignature %s", line)
+	}
+	if when, ok, err := c.SignedBy(k); !ok || err != nil || !when.Equal(at) {
+		v.Error(when, ok, err)
 	}
 }

@@ -15,17 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/forgeone/forgeone/abi"
-	"github.com/forgeone/forgeone/internal/seal"
 )
-
-func anyKey(t testing.TB) *PrivateKey {
-	t.Helper()
-	k, err := seal.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
 
 // signedHead returns a signed checkpoint of size records.
 func signedHead(t testing.TB, key *PrivateKey, origin string, size uint64, root abi.Digest) *Checkpoint {
@@ -66,7 +56,7 @@ func (v cosigVerifier) Verify(msg, sig []byte) bool {
 }
 
 func TestCosignatureIsANote(t *testing.T) {
-	log, wit := anyKey(t), anyKey(t)
+	log, wit := newKey(t), newKey(t)
 	c := signedHead(t, log, "example.com/log", 7, abi.Digest{1})
 	k := cosign(t, c, wit, "w.example/1", 1700000000)
 	lv, err := note.NewVerifier(VerifierKey("example.com/log", log.Public()))
@@ -91,7 +81,7 @@ func TestCosignatureIsANote(t *testing.T) {
 
 // TestCosignatureAttacks: what is edited is refused, what is unknown does not count.
 func TestCosignatureAttacks(t *testing.T) {
-	log, wit, other := anyKey(t), anyKey(t), anyKey(t)
+	log, wit, other := newKey(t), newKey(t), newKey(t)
 	c := signedHead(t, log, "example.com/log", 7, abi.Digest{1})
 	k := cosign(t, c, wit, "w.example/1", 1700000000)
 	whole := c.Bytes()

@@ -24,7 +24,7 @@ func newWitnessed(t *testing.T) *witnessedLog {
 	w := &witnessedLog{Options: newLog(t)}
 	w.log = openLog(t, w.Options)
 	for i := range w.keys {
-		w.keys[i] = anyKey(t)
+		w.keys[i] = newKey(t)
 	}
 	add(t, w.log, runEnd(1), runEnd(2))
 	w.see(t, w.log.Checkpoint(), 0, 1)
@@ -90,7 +90,7 @@ func TestWitnessed(t *testing.T) {
 // TestUnknownWitness: a cosignature of somebody else does not count.
 func TestUnknownWitness(t *testing.T) {
 	w := newWitnessed(t)
-	stranger := NoteKey{"w.example/b", SigWitness, anyKey(t).Public()}
+	stranger := NoteKey{"w.example/b", SigWitness, newKey(t).Public()}
 	w.want(t, VerifyOptions{Witnesses: []NoteKey{w.wits[0], stranger}}, QuorumMissing, CodeQuorum)
 	w.want(t, VerifyOptions{Witnesses: []NoteKey{w.wits[0], stranger}, Quorum: 1}, AllWitnessed, "")
 	_, err := w.verify(VerifyOptions{Witnesses: []NoteKey{w.wits[0], {"w.example/z", SigWitness, w.wits[0].Key}}})

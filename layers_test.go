@@ -37,6 +37,7 @@ var layer = map[string]int{
 	"internal/trace":             2,
 	"internal/wasm":              2,
 	"internal/gate":              3,
+	"internal/serve":             3, // HTTP, for commands that name an address
 	"internal/brain":             3,
 	"internal/replay":            4, // drives a guest from a recording, without any capability
 	"internal/observer":          5,
@@ -82,7 +83,7 @@ var only = []struct {
 }{
 	{"crypto", "internal/seal is the only user of cryptography", []string{"internal/seal"}},
 	{"os/exec", "the kernel starts no process", nil},
-	{"net", "no network at run time unless a command names an address: log witness does", []string{"internal/witness"}},
+	{"net", "no network at run time unless a command names an address: log serve and log witness do", []string{"internal/serve", "internal/witness"}},
 	{"unsafe", "only what maps memory or hands it to the kernel of the operating system", []string{"internal/sys", "internal/provider/host"}},
 }
 

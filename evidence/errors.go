@@ -36,6 +36,13 @@ const (
 	CodeStale     abi.Code = "F1-LOG-021"
 	CodeTerm      abi.Code = "F1-LOG-022"
 	CodePin       abi.Code = "F1-LOG-023"
+	CodeForeign   abi.Code = "F1-LOG-025"
+	CodeAhead     abi.Code = "F1-LOG-026"
+	CodeExport    abi.Code = "F1-LOG-027"
+	CodeNoProof   abi.Code = "F1-LOG-028"
+	CodeProof     abi.Code = "F1-LOG-029"
+	CodeNoCommit  abi.Code = "F1-LOG-030"
+	CodeTooShort  abi.Code = "F1-LOG-031"
 
 	// Of checkpoints and witnesses.
 	CodeBehind      abi.Code = "F1-LOG-042"

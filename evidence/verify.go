@@ -134,6 +134,9 @@ type verifier struct {
 	heads  headCheck
 	told   uint64 // bytes at the last Progress
 	own    error  // what Each answered
+	// took, if not nil, gets every batch that was verified; its error ends the
+	// verification.
+	took func(b *batch) error
 }
 
 // openLock opens the log's lock, if there is one.
@@ -286,6 +289,11 @@ func (v *verifier) accept(b *batch, first uint64) error {
 	}
 	if err := v.heads.accept(b, first, &v.w.c); err != nil {
 		return err
+	}
+	if v.took != nil {
+		if err := v.took(b); err != nil {
+			return err
+		}
 	}
 	if b.start == headerSize {
 		r.Segments++

@@ -161,6 +161,19 @@ func (k *headCheck) accept(b *batch, first uint64, c *chain) error {
 	return nil
 }
 
+// at compares the heads over as many records as t has. False: one differs.
+func (k *headCheck) at(t *tree, h *hasher) bool {
+	for _, x := range k.heads {
+		if x.Size == t.n && x.Root != t.root(h) {
+			return false
+		}
+	}
+	if x := k.cosigned; x != nil && x.Size == t.n {
+		k.found, k.root = true, t.root(h)
+	}
+	return true
+}
+
 // rootAt returns the root of the tree over the first size records, if it is
 // reached in b.
 func (k *headCheck) rootAt(size uint64, b *batch, first uint64, c *chain) (abi.Digest, bool) {

@@ -19,7 +19,7 @@ import (
 
 func (a *app) logCmd() *cobra.Command {
 	c := &cobra.Command{Use: "log", Short: "The evidence log", Args: args(0, 0, "a subcommand"), RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(a.logVerifyCmd(), a.logListCmd(), a.logShowCmd())
+	c.AddCommand(a.logVerifyCmd(), a.logListCmd(), a.logShowCmd(), a.logExportCmd(), a.logServeCmd(), a.logProveCmd())
 	return c
 }
 
@@ -34,26 +34,43 @@ func (a *app) logDir(got []string) string {
 func (a *app) logVerifyCmd() *cobra.Command {
 	var key string
 	var sem semantics
+	var progress bool
 	c := &cobra.Command{
-		Use:   "verify [--key PUB] [DIR]",
-		Short: "Verify the evidence log, offline",
-		Long: `Verify the log of this node, or the log in DIR, which may be a copy: every byte,
-the tree, the seals and every signature. The key is PUB (its text, or a file),
-else this node's; never one found in DIR.`,
-		Example: "  forgeone log verify\n  forgeone log verify --key node.pub /mnt/copy/log",
-		Args:    args(0, 1, "at most one folder"),
+		Use:   "verify [--key PUB] [PATH]",
+		Short: "Verify the evidence log, an export of it, or a proof, offline",
+		Long: `Verify the log of this node, or what PATH is: the folder of a log, in use or a copy;
+an export of one (see forgeone log export); or the file of a proof (see forgeone
+log prove). Every byte is checked, the tree, the seals and every signature. The
+key is PUB (its text, or a file), else this node's; never one found in PATH.`,
+		Example: "  forgeone log verify\n  forgeone log verify --key node.pub /mnt/copy/log\n  forgeone log verify --key node.pub start.tlog-proof",
+		Args:    args(0, 1, "at most one path"),
 		RunE: func(_ *cobra.Command, got []string) error {
 			pub, err := a.verifyKey(key)
 			if err != nil {
 				return err
 			}
-			r, err := evidence.Verify(a.ctx, a.logDir(got), []evidence.PublicKey{pub}, evidence.VerifyOptions{Each: sem.each()})
+			path, keys := a.logDir(got), []evidence.PublicKey{pub}
+			place, err := evidence.Look(path)
+			if err != nil {
+				return err
+			}
+			if place == evidence.PlaceProof {
+				return a.verifyProof(path, keys)
+			}
+			p := a.progress(progress)
+			verify, what := evidence.Verify, ""
+			if place == evidence.PlaceTiles {
+				verify, what = evidence.VerifyTiles, " of an export"
+			}
+			r, err := verify(a.ctx, path, keys, evidence.VerifyOptions{Each: sem.each(), Progress: p.tell})
+			p.end()
 			if err != nil {
 				return err
 			}
 			return a.emit(struct {
 				Schema    string `json:"schema"`
 				Verified  bool   `json:"verified"`
+				Export    bool   `json:"export"`
 				Origin    string `json:"origin"`
 				Records   uint64 `json:"records"`
 				Segments  int    `json:"segments"`
@@ -61,19 +78,27 @@ else this node's; never one found in DIR.`,
 				Root      string `json:"root"`
 				Witnessed bool   `json:"witnessed"`
 				Semantics bool   `json:"semantics"`
-			}{"forgeone.log.verify/v1", true, r.Origin, r.Records, int(r.Segments), int64(r.Bytes), r.Root.Hex(), r.Witnessed.Yes(), sem.on}, func(w io.Writer) {
-				seen := "unwitnessed: that an older log was put back would not show"
-				if r.Witnessed.Yes() {
-					seen = "witnessed"
+			}{"forgeone.log.verify/v1", true, place == evidence.PlaceTiles, r.Origin, r.Records, int(r.Segments), int64(r.Bytes), r.Root.Hex(), r.Witnessed.Yes(), sem.on}, func(w io.Writer) {
+				if place == evidence.PlaceLog {
+					what = fmt.Sprintf(", %d segment(s)", r.Segments)
 				}
-				fmt.Fprintf(w, "verified: %d records, %d segment(s), of %s\nroot %s\n%s\n", r.Records, r.Segments, r.Origin, r.Root.Hex(), seen)
+				fmt.Fprintf(w, "verified: %d records%s, of %s\nroot %s\n%s\n", r.Records, what, r.Origin, r.Root.Hex(), seenBy(r.Witnessed.Yes()))
 				sem.print(w)
 			})
 		},
 	}
 	sem.flag(c)
 	c.Flags().StringVar(&key, "key", "", "public key of the node whose log it is: its text or a file (default: this node's)")
+	c.Flags().BoolVar(&progress, "progress", false, "tell on standard error how far it is, also where that is no terminal")
 	return c
+}
+
+// seenBy says what a checkpoint is worth.
+func seenBy(witnessed bool) string {
+	if witnessed {
+		return "witnessed"
+	}
+	return "unwitnessed: that an older log was put back would not show"
 }
 
 // verifyKey is the key that must have signed the log.
@@ -105,10 +130,18 @@ func recordOf(i uint64, r abi.Record) recordJSON {
 // errEnough stops a reading of the log.
 var errEnough = errors.New("enough")
 
+// reader returns what reads the records of the log or export in dir.
+func reader(dir string) func(string, uint64, func(uint64, abi.Record) error) error {
+	if place, err := evidence.Look(dir); err == nil && place == evidence.PlaceTiles {
+		return evidence.ReadTiles
+	}
+	return evidence.Read // and says what is wrong, if it is none
+}
+
 // read calls each with at most limit records from index from on; 0: all.
 func read(dir string, from uint64, limit uint, each func(recordJSON) error) error {
 	n := uint(0)
-	err := evidence.Read(dir, from, func(i uint64, r abi.Record) error {
+	err := reader(dir)(dir, from, func(i uint64, r abi.Record) error {
 		if limit > 0 && n == limit {
 			return errEnough
 		}
@@ -161,7 +194,8 @@ func (a *app) logShowCmd() *cobra.Command {
 				return usage(quote(got[0])+" is no index", "forgeone log show 0")
 			}
 			var found *recordJSON
-			err = evidence.Read(a.logDir(got[1:]), n, func(i uint64, r abi.Record) error {
+			dir := a.logDir(got[1:])
+			err = reader(dir)(dir, n, func(i uint64, r abi.Record) error {
 				j := recordOf(i, r)
 				found = &j
 				return errEnough

@@ -56,6 +56,9 @@ func (h Home) Modules() string { return h.path("modules") }
 // Cache holds compiled code and admissions: derived, authenticated.
 func (h Home) Cache() string { return h.path("cache") }
 
+// Tiles holds the log as tlog-tiles: derived.
+func (h Home) Tiles() string { return h.path("cache", "tiles") }
+
 // Recording is the recording of a run.
 func (h Home) Recording(r abi.RunID) string { return filepath.Join(h.Recordings(), string(r)+".f1rec") }
 

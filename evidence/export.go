@@ -246,6 +246,9 @@ func (e *Exporter) read(ctx context.Context) (torn uint64, err error) {
 
 // took takes in a batch.
 func (e *Exporter) took(b *batch) error {
+	if at := e.v.w.c.origin; e.seen.size > 0 && at != e.seen.origin {
+		return e.forked(checkpointName, fmt.Errorf("the log is of %s, and the checkpoint of %s", at, e.seen.origin))
+	}
 	for _, entry := range b.entries {
 		if err := e.again(entry); err != nil {
 			return err

@@ -65,7 +65,7 @@ func create(o Options) error {
 		return err
 	}
 	g := abi.Record{
-		Kind: abi.KindGenesis, Time: o.Now().UnixNano(),
+		Kind: abi.KindGenesis, Time: max(o.Now().UnixNano(), 0), // no record is from before 1970
 		Body: &abi.Genesis{Origin: o.Origin, LogKey: o.Key.Public()},
 	}
 	b, err := c.opening(g, newSigner(o.Origin, o.Key))

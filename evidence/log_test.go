@@ -194,6 +194,43 @@ func TestTimes(t *testing.T) {
 	}
 }
 
+// TestClockBack: wherever the clock is set to, by hours, to zero, to before 1970
+// and to year 1, between openings and in between batches: no time goes back,
+// nothing is refused.
+func TestClockBack(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	o := newLog(t, small, func(o *Options) { o.Now = func() time.Time { return now } })
+	for i, to := range []time.Time{now.Add(-5 * time.Hour), time.Unix(0, 0), time.Unix(-1e9, 0), {}, now.Add(-time.Nanosecond), now.Add(time.Hour)} {
+		now = to
+		l := openLog(t, o)
+		for range 3 { // into another segment, now and then
+			add(t, l, uninstall(strings.Repeat("x", 1500)), runEnd(i))
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		mustVerify(t, o)
+	}
+	last := int64(0)
+	if err := Read(o.Dir, 0, func(i uint64, r abi.Record) error {
+		if r.Time < last {
+			t.Errorf("record %d goes back from %d to %d", i, last, r.Time)
+		}
+		last = r.Time
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if last != now.UnixNano() || mustSegments(t, o) < 2 {
+		t.Fatalf("the last record is of %d", last)
+	}
+	// A log that begins before 1970.
+	early := time.Unix(-1000, 5)
+	o = newLog(t, func(o *Options) { o.Now = func() time.Time { return early } })
+	add(t, openLog(t, o), runEnd(1))
+	mustVerify(t, o)
+}
+
 func TestTwoLogs(t *testing.T) {
 	t.Parallel()
 	o := newLog(t, small)

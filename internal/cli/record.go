@@ -4,14 +4,30 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/seal"
 )
 
-// gist says in a few words what a record says.
-func gist(body any) string {
+// gist says in a few words what a record says, on one line. The log may be
+// anybody's: what is in its texts must not reach a terminal as it is.
+func gist(body any) string { return plain(tell(body)) }
+
+// plain returns s with everything escaped that does not print: line breaks,
+// control and direction characters.
+func plain(s string) string {
+	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
+		return s
+	}
+	q := strconv.Quote(s)
+	return q[1 : len(q)-1]
+}
+
+func tell(body any) string {
 	switch b := body.(type) {
 	case *abi.Genesis:
 		return b.Origin
@@ -74,6 +90,6 @@ func fields(w io.Writer, body any) {
 			}
 			s = strings.Join(ds, " ")
 		}
-		fmt.Fprintf(w, "%s %s\n", strings.ToLower(v.Type().Field(i).Name), s)
+		fmt.Fprintf(w, "%s %s\n", strings.ToLower(v.Type().Field(i).Name), plain(s))
 	}
 }

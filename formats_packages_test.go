@@ -51,3 +51,18 @@ func pairVector(v vector) {
 		v.Errorf("%d signatures", len(p.Signatures()))
 	}
 }
+
+// revocationsVector makes the list that FORMATS.md shows.
+func revocationsVector(v vector) {
+	entry := abi.Revoked{What: abi.RevokedPackage, Digest: abi.Digest(v.bytes("package")), Reason: v.at["reason"]}
+	b, err := forgepkg.MakeRevocations(v.number("serial"), int64(v.number("issued")), []abi.Revoked{entry}, forgepkg.SignerOf(v.private()))
+	if err != nil {
+		v.Fatal(err)
+	}
+	v.is("file", b)
+	l, err := forgepkg.ParseRevocations(b)
+	if err != nil {
+		v.Fatal(err)
+	}
+	v.is("digest", l.List[:])
+}

@@ -63,7 +63,9 @@ var vectorKinds = map[string]func(vector){
 	"package": packageVector,
 	"post":    postVector,
 	"pair":    pairVector,
-	"chunk":   chunkVector,
+
+	"revocations": revocationsVector,
+	"chunk":       chunkVector,
 }
 
 // TestVectors checks every vector of docs/FORMATS.md against the code.

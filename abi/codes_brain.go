@@ -18,6 +18,9 @@ const (
 	CodeBrainRevoked   Code = "F1-BRN-013"
 	CodeBrainWitness   Code = "F1-BRN-014"
 	CodeBrainStop      Code = "F1-BRN-030"
+
+	CodeBrainWithdrawn Code = "F1-BRN-019"
+	CodeBrainList      Code = "F1-BRN-020"
 )
 
 // brainCodes are the codes of the area BRN.
@@ -81,5 +84,13 @@ var brainCodes = []CodeInfo{
 	{
 		CodeBrainWitness, "impossible set of witnesses",
 		"A log.witnesses record does not follow: its quorum is above the number of witnesses, they are not in order of their names, or one is not written as a verifier key and an address.", 1,
+	},
+	{
+		CodeBrainWithdrawn, "something that is revoked",
+		"A package is installed, or a run starts, although a revocation list that was recorded before revokes the package, its module or a key that signed it. `forgeone revoke list` shows by whom and why.", 1,
+	},
+	{
+		CodeBrainList, "impossible revocation list",
+		"A part of a revocation list does not follow: its issuer has not signed it or is nobody whose word counts, its serial does not rise, or the part is not the one that comes next as the list's head names it.", 1,
 	},
 }

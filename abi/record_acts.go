@@ -53,21 +53,43 @@ type Witness struct {
 	URL string `cbor:"2,keyasint,omitempty" json:"url,omitempty"` // submission prefix
 }
 
-// Revocations is a part of a revocation list that its issuer signed.
+// Revocations is a part of a revocation list that its issuer signed. Part 0
+// holds what was signed, which names the digest of each other part.
 type Revocations struct {
 	Issuer  Digest    `cbor:"1,keyasint" json:"issuer"` // key id
 	Serial  uint64    `cbor:"2,keyasint" json:"serial"` // of the list: rises with each of an issuer's lists
-	List    Digest    `cbor:"3,keyasint" json:"list"`   // of the list's file
+	List    Digest    `cbor:"3,keyasint" json:"list"`   // of the list's head
 	Part    uint64    `cbor:"4,keyasint" json:"part"`   // from 0
-	Parts   uint64    `cbor:"5,keyasint" json:"parts"`
+	Parts   uint64    `cbor:"5,keyasint" json:"parts"`  // that follow part 0
 	Entries []Revoked `cbor:"6,keyasint,omitempty" json:"entries,omitempty"`
+	Head    []byte    `cbor:"7,keyasint,omitempty" json:"head,omitempty"` // part 0: as in the list's file
+	Sigs    []byte    `cbor:"8,keyasint,omitempty" json:"sigs,omitempty"` // part 0: as in the list's file
 }
 
 // Revoked is one thing that no longer counts.
 type Revoked struct {
-	What   uint8  `cbor:"1,keyasint" json:"what"` // 1 package, 2 module, 3 key
+	What   uint8  `cbor:"1,keyasint" json:"what"`
 	Digest Digest `cbor:"2,keyasint" json:"digest"`
+	Reason string `cbor:"3,keyasint,omitempty" json:"reason,omitempty"` // for people, at most 128 bytes
 }
+
+// Kind names what is revoked.
+func (r Revoked) Kind() string {
+	switch r.What {
+	case RevokedPackage:
+		return "package"
+	case RevokedModule:
+		return "module"
+	}
+	return "key"
+}
+
+// What can be revoked.
+const (
+	RevokedPackage uint8 = 1 // by the package's digest
+	RevokedModule  uint8 = 2 // by the module's digest
+	RevokedKey     uint8 = 3 // a publisher's key, by its id
+)
 
 // Downgrade lets a package go back: the floor of its serial becomes Serial.
 type Downgrade struct {

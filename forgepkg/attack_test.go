@@ -346,7 +346,11 @@ func TestStandingInTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	is := func(d abi.Digest) func(abi.Digest) bool { return func(x abi.Digest) bool { return x == d } }
+	is := func(what uint8, d abi.Digest) func(uint8, abi.Digest, []abi.Digest) (string, bool) {
+		return func(w uint8, x abi.Digest, signers []abi.Digest) (string, bool) {
+			return "by test", w == what && x == d && slices.Contains(signers, alice.id())
+		}
+	}
 	m := p.Manifest()
 	for _, tc := range []struct {
 		name string
@@ -360,10 +364,11 @@ func TestStandingInTime(t *testing.T) {
 		{"same serial, another package", VerifyOptions{Now: now, MinSerial: 5, Installed: abi.Digest{1}}, abi.CodePkgDowngrade},
 		{"higher serial, another package", VerifyOptions{Now: now, MinSerial: 4, Installed: abi.Digest{1}}, ""},
 		{"downgraded", VerifyOptions{Now: now, MinSerial: 6}, abi.CodePkgDowngrade},
-		{"package revoked", VerifyOptions{Now: now, Revoked: is(p.Digest())}, abi.CodePkgRevoked},
-		{"module revoked", VerifyOptions{Now: now, Revoked: is(ModuleDigest(module))}, abi.CodePkgRevoked},
-		{"key revoked", VerifyOptions{Now: now, Revoked: is(alice.id())}, abi.CodePkgUntrusted},
-		{"another key revoked", VerifyOptions{Now: now, Revoked: is(bob.id())}, ""},
+		{"package revoked", VerifyOptions{Now: now, Revoked: is(abi.RevokedPackage, p.Digest())}, abi.CodePkgRevoked},
+		{"module revoked", VerifyOptions{Now: now, Revoked: is(abi.RevokedModule, ModuleDigest(module))}, abi.CodePkgRevoked},
+		{"key revoked", VerifyOptions{Now: now, Revoked: is(abi.RevokedKey, alice.id())}, abi.CodePkgUntrusted},
+		{"package revoked as a key", VerifyOptions{Now: now, Revoked: is(abi.RevokedKey, p.Digest())}, ""},
+		{"another key revoked", VerifyOptions{Now: now, Revoked: is(abi.RevokedKey, bob.id())}, ""},
 		{"older runtime", VerifyOptions{Now: now, Runtime: "0.0.9"}, abi.CodePkgNewer},
 		{"newer runtime", VerifyOptions{Now: now, Runtime: "0.10.0"}, ""},
 	} {

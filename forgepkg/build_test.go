@@ -45,7 +45,7 @@ func TestBuildRefuses(t *testing.T) {
 		{"short key", func(in *Input) { in.Signers[0].Public = in.Signers[0].Public[1:] }, abi.CodePkgInput},
 		{"wrong key", func(in *Input) { in.Signers[0].Public = bob.Public() }, abi.CodePkgInput},
 		{"signer fails", func(in *Input) {
-			in.Signers[0].Sign = func([]byte) ([]byte, error) { return nil, errors.New("token removed") }
+			in.Signers[0].Sign = func(string, []byte) ([]byte, error) { return nil, errors.New("token removed") }
 		}, abi.CodePkgInput},
 		{"no module", func(in *Input) { in.Module = nil }, abi.CodePkgLimit},
 		{"large module", func(in *Input) { in.Module = make([]byte, MaxModule+1) }, abi.CodePkgLimit},

@@ -27,6 +27,12 @@ func pairOf(e abi.KeyAdd, k *seal.PostPrivateKey) abi.KeyAdd {
 	return e
 }
 
+func revokedKey(id abi.Digest) func(uint8, abi.Digest, []abi.Digest) (string, bool) {
+	return func(what uint8, d abi.Digest, _ []abi.Digest) (string, bool) {
+		return "", what == abi.RevokedKey && d == id
+	}
+}
+
 func TestHybrid(t *testing.T) {
 	q, other := post(t, 1), post(t, 2)
 	with := func(s ...Signer) Input {
@@ -71,8 +77,8 @@ func TestHybrid(t *testing.T) {
 		{"the pair's half does not fill a quorum", made(with(alice.signer(), bob.signer())), pair, two, abi.CodePkgUntrusted},
 		{"another's ML-DSA key", made(with(alice.signer(), PostSignerOf(other))), pair, o, abi.CodePkgUntrusted},
 		{"ML-DSA key known under Ed25519 only", made(both), ring, o, ""}, // alice alone counts; the other is unknown
-		{"ML-DSA revoked", made(both), pair, VerifyOptions{Now: now, Revoked: func(d abi.Digest) bool { return d == q.Public().ID() }}, abi.CodePkgUntrusted},
-		{"Ed25519 revoked", made(both), pair, VerifyOptions{Now: now, Revoked: func(d abi.Digest) bool { return d == alice.id() }}, abi.CodePkgUntrusted},
+		{"ML-DSA revoked", made(both), pair, VerifyOptions{Now: now, Revoked: revokedKey(q.Public().ID())}, abi.CodePkgUntrusted},
+		{"Ed25519 revoked", made(both), pair, VerifyOptions{Now: now, Revoked: revokedKey(alice.id())}, abi.CodePkgUntrusted},
 		{"ML-DSA key as an operator's", made(both), Keyring{pairOf(alice.entry("alice", abi.RoleOperator), q)}, o, abi.CodePkgUntrusted},
 		{"a key alone beside its pair asks for no less", made(with(alice.signer())), slices.Concat(ring[:1], pair), o, abi.CodePkgUntrusted},
 		{"ML-DSA key id under Ed25519", change(func(_, pq *Signature) { pq.Alg, pq.Sig = Ed25519, pq.Sig[:64] }), pair, o, abi.CodePkgBadSig},
@@ -100,7 +106,7 @@ func TestHybrid(t *testing.T) {
 	}
 	// The context is part of what is signed, also with the right digest.
 	wrong := PostSignerOf(q)
-	wrong.Sign = func(msg []byte) ([]byte, error) { return q.SignRaw(msg), nil }
+	wrong.Sign = func(_ string, msg []byte) ([]byte, error) { return q.SignRaw(msg), nil }
 	refused(t, errorOf(Build(&bytes.Buffer{}, with(wrong))), abi.CodePkgInput)
 	// A lone ML-DSA key may be a publisher too.
 	lone := Keyring{{Name: "q", Role: abi.RolePublisher, Alg: MLDSA44, Public: q.Public(), ID: q.Public().ID()}}

@@ -17,7 +17,6 @@ type Keyring []abi.KeyAdd
 func (p *Package) verifySignatures(v *Verified, ring Keyring, o VerifyOptions) *abi.Error {
 	signed := pae(p.manifestBytes())
 	have := map[abi.Digest]bool{} // keys of the keyring that signed
-	revoked := func(id abi.Digest) bool { return o.Revoked != nil && o.Revoked(id) }
 	var why string
 	for _, s := range p.sigs {
 		k, ok := ring.find(s.Key)
@@ -42,11 +41,12 @@ func (p *Package) verifySignatures(v *Verified, ring Keyring, o VerifyOptions) *
 		}
 		who := fmt.Sprintf("key %s (%q) ", s.Key.Short(), k.Name)
 		keys := PublisherKeys(k)
+		reason, revoked := o.revokedKey(keys)
 		switch {
 		case k.Role != abi.RolePublisher:
 			why = who + "is in the keyring as " + string(k.Role) + ", not as publisher"
-		case slices.ContainsFunc(keys, revoked):
-			why = who + "is revoked"
+		case revoked:
+			why = who + "is revoked" + reason
 		case !have[keys[0]] || !have[keys[len(keys)-1]]:
 			why = who + "is one of a pair, and the other key has not signed"
 		default:
@@ -70,6 +70,16 @@ func (p *Package) verifySignatures(v *Verified, ring Keyring, o VerifyOptions) *
 	}
 	return hint(fault(abi.CodePkgUntrusted, section("signatures", p.sigsAt), "%d of %d needed signatures are by trusted publishers: %s", len(v.Signers), o.Quorum, why),
 		"forgeone key add PUBLISHER.pub --role publisher")
+}
+
+// revokedKey tells whether one of a publisher's keys is revoked.
+func (o *VerifyOptions) revokedKey(keys []abi.Digest) (why string, revoked bool) {
+	for _, id := range keys {
+		if why, revoked = o.revoked(abi.RevokedKey, id, keys[:1]); revoked {
+			return why, true
+		}
+	}
+	return "", false
 }
 
 // PublisherKeys returns the ids of all keys with which entry k of a keyring

@@ -15,10 +15,6 @@ const (
 	MLDSA44 = seal.MLDSA44 // ML-DSA-44, FIPS 204
 )
 
-// SignContext is the context string of FIPS 204 that ML-DSA signatures of
-// packages have.
-const SignContext = domainSign
-
 // Signature is one signature of a package, unverified.
 type Signature struct {
 	_ struct{} `cbor:",toarray"`
@@ -29,7 +25,7 @@ type Signature struct {
 	Key abi.Digest
 	// Sig is the signature over the 32 bytes of SHA3-256 in the domain
 	// forgeone/pkg/v1 over the DSSE encoding of MediaType and manifest: 64 bytes
-	// for Ed25519, 2420 for ML-DSA-44, which has SignContext as its context.
+	// for Ed25519, 2420 for ML-DSA-44, which has the domain as its context.
 	Sig []byte
 }
 
@@ -43,9 +39,9 @@ type Signer struct {
 	Alg string
 	// Public is the public key: 32 bytes for Ed25519, 1312 for ML-DSA-44.
 	Public []byte
-	// Sign returns the signature of exactly msg: pure Ed25519 (RFC 8032), or pure
-	// ML-DSA-44 (FIPS 204) with the context SignContext.
-	Sign func(msg []byte) ([]byte, error)
+	// Sign returns the signature of exactly msg: pure Ed25519 (RFC 8032), which
+	// has no context, or pure ML-DSA-44 (FIPS 204) with this context.
+	Sign func(context string, msg []byte) ([]byte, error)
 }
 
 func (s Signer) alg() string {
@@ -64,7 +60,7 @@ func SignerOf[P ~[]byte](k interface {
 	SignRaw(msg []byte) []byte
 },
 ) Signer {
-	return Signer{Public: []byte(k.Public()), Sign: func(msg []byte) ([]byte, error) { return k.SignRaw(msg), nil }}
+	return Signer{Public: []byte(k.Public()), Sign: func(_ string, msg []byte) ([]byte, error) { return k.SignRaw(msg), nil }}
 }
 
 // PostSignerOf makes a Signer of an ML-DSA-44 key that signs raw messages in a context.
@@ -73,21 +69,23 @@ func PostSignerOf[P ~[]byte](k interface {
 	SignContext(context string, msg []byte) []byte
 },
 ) Signer {
-	return Signer{Alg: MLDSA44, Public: []byte(k.Public()), Sign: func(msg []byte) ([]byte, error) { return k.SignContext(SignContext, msg), nil }}
+	return Signer{Alg: MLDSA44, Public: []byte(k.Public()), Sign: func(context string, msg []byte) ([]byte, error) { return k.SignContext(context, msg), nil }}
 }
 
 // KeyID returns the id of a public key of the algorithm.
 func KeyID(alg string, public []byte) abi.Digest { return seal.KeyID(alg, public) }
 
 // sign makes s's signature of a manifest and checks it.
-func (s Signer) sign(manifest []byte) (Signature, error) {
-	signed := pae(manifest)
-	digest := seal.Sum(domainSign, signed)
-	sig, err := s.Sign(digest[:])
+func (s Signer) sign(manifest []byte) (Signature, error) { return s.signIn(domainSign, pae(manifest)) }
+
+// signIn makes s's signature of a message in a domain and checks it.
+func (s Signer) signIn(domain string, signed []byte) (Signature, error) {
+	digest := seal.Sum(domain, signed)
+	sig, err := s.Sign(domain, digest[:])
 	if err != nil {
 		return Signature{}, because(fault(abi.CodePkgInput, "", "key %s could not sign", s.ID().Short()), err)
 	}
-	if !seal.VerifyAs(s.alg(), s.Public, domainSign, signed, sig) {
+	if !seal.VerifyAs(s.alg(), s.Public, domain, signed, sig) {
 		return Signature{}, fault(abi.CodePkgInput, "", "key %s made a signature that its public key does not verify", s.ID().Short())
 	}
 	return Signature{Alg: s.alg(), Key: s.ID(), Sig: sig}, nil

@@ -21,10 +21,11 @@ type VerifyOptions struct {
 	// Installed, if not zero, is the digest of the package that was accepted
 	// with MinSerial: another package with the same serial is refused.
 	Installed abi.Digest
-	// Revoked, if not nil, is asked for the id of each key that counts, for the
-	// package's digest and for the module's. A revoked key does not count; a
-	// revoked package or module is refused.
-	Revoked func(d abi.Digest) bool
+	// Revoked, if not nil, tells whether the package, module or publisher's key
+	// that d names is revoked, for a package with these signers, and by whom and
+	// why, for people. A revoked key does not count; a revoked package or module
+	// is refused.
+	Revoked func(what uint8, d abi.Digest, signers []abi.Digest) (why string, revoked bool)
 	// Runtime, if not empty, is the version MAJOR.MINOR.PATCH that is to run the
 	// package, compared with the one it needs.
 	Runtime string
@@ -104,10 +105,13 @@ func (p *Package) verifyHead(ring Keyring, o VerifyOptions) (*Verified, error) {
 	}
 	m := p.manifest
 	where := section("manifest", headerSize)
-	revoked := func(d abi.Digest) bool { return o.Revoked != nil && o.Revoked(d) }
+	if why, ok := o.revoked(abi.RevokedPackage, v.Digest, m.Signers); ok {
+		return nil, hint(fault(abi.CodePkgRevoked, where, "package %s %s is revoked%s", m.Name, m.Version, why), hintRevoked)
+	}
+	if why, ok := o.revoked(abi.RevokedModule, v.ModuleID, m.Signers); ok {
+		return nil, hint(fault(abi.CodePkgRevoked, where, "the module of package %s %s is revoked%s", m.Name, m.Version, why), hintRevoked)
+	}
 	switch {
-	case revoked(v.Digest) || revoked(v.ModuleID):
-		return nil, fault(abi.CodePkgRevoked, where, "package %s %s is revoked", m.Name, m.Version)
 	case m.Expires != 0 && o.Now.Unix() >= m.Expires:
 		return nil, fault(abi.CodePkgExpired, where, "package %s %s expired at %s", m.Name, m.Version, time.Unix(m.Expires, 0).UTC().Format(time.RFC3339))
 	case m.Serial < o.MinSerial:
@@ -123,6 +127,18 @@ func (p *Package) verifyHead(ring Keyring, o VerifyOptions) (*Verified, error) {
 	}
 	return v, nil
 }
+
+func (o *VerifyOptions) revoked(what uint8, d abi.Digest, signers []abi.Digest) (why string, revoked bool) {
+	if o.Revoked == nil {
+		return "", false
+	}
+	if why, revoked = o.Revoked(what, d, signers); why != "" {
+		why = " " + why
+	}
+	return why, revoked
+}
+
+const hintRevoked = "forgeone revoke list"
 
 // checkOptions refuses settings under which verification would mean nothing.
 func checkOptions(ring Keyring, o VerifyOptions) *abi.Error {

@@ -46,6 +46,9 @@ func (s *State) install(index uint64, r abi.Record, b *abi.PackageInstall) error
 	if last, ok := s.serials[b.Name]; ok && b.Serial < last {
 		return refuse(abi.CodeBrainPackage, index, r, "%q goes back from serial %d to %d", b.Name, last, b.Serial)
 	}
+	if err := s.current(index, r, b.Package, b.Module, b.Signers); err != nil {
+		return err
+	}
 	st, t, ok := s.Admit(b.Name, b.Signers)
 	if !ok {
 		return refuse(abi.CodeBrainPackage, index, r, "the signers of %q are not all publishers in the keyring", b.Name)

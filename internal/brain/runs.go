@@ -122,6 +122,9 @@ func (s *State) runStart(index uint64, r abi.Record, b *abi.RunStart) error {
 		}
 		w = *s.workloads[b.Workload]
 	}
+	if err := s.current(index, r, b.Package, b.Module, s.packages[b.Workload].Signers); err != nil {
+		return err
+	}
 	if w.Standing == abi.StandingCompromised {
 		return no("%q is quarantined since record %d", w.Name, w.Cause)
 	}

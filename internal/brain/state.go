@@ -30,6 +30,8 @@ type State struct {
 	packages  map[string]Package
 	serials   map[string]uint64 // the highest ever installed
 	workloads map[string]*Workload
+	withdrawn map[abi.Digest][]Revocation   // what lists revoke
+	lists     map[abi.Digest]RevocationList // by issuer, the newest
 
 	runs    []run
 	runByID map[uint64]int32 // index in runs
@@ -65,6 +67,7 @@ func (s *State) Reset() {
 	*s = State{
 		ring: 1, threshold: 1, revoked: map[abi.Digest]RevokedKey{},
 		keys: map[abi.Digest]KeyEntry{}, byName: map[string]abi.Digest{}, packages: map[string]Package{},
+		withdrawn: map[abi.Digest][]Revocation{}, lists: map[abi.Digest]RevocationList{},
 		serials: map[string]uint64{}, workloads: map[string]*Workload{}, runByID: map[uint64]int32{}, open: map[uint64]*openRun{},
 	}
 }
@@ -130,6 +133,8 @@ func (s *State) follow(index uint64, r abi.Record) error {
 			return refuse(abi.CodeBrainPackage, index, r, "no package %q is installed", b.Name)
 		}
 		delete(s.packages, b.Name)
+	case *abi.Revocations:
+		return s.revocations(index, r, b)
 	case *abi.RunStart:
 		return s.runStart(index, r, b)
 	case *abi.RunEnd:

@@ -115,20 +115,24 @@ func (a *app) pack(f packFlags, input string) error {
 func writePackage(out string, in forgepkg.Input) (d abi.Digest, err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(out), ".pack-*")
 	if err != nil {
-		return d, &abi.Error{Code: "F1-CLI-002", What: "the package can't be written", Where: out, Err: err}
+		return d, cantWrite("the package", out, err)
 	}
 	defer os.Remove(tmp.Name())
 	defer tmp.Close()
 	if d, err = forgepkg.Build(tmp, in); err != nil {
 		return d, err
 	}
-	if err := tmp.Chmod(0o644); err != nil {
-		return d, err
+	err = tmp.Chmod(0o644)
+	if err == nil {
+		err = tmp.Sync()
 	}
-	if err := tmp.Sync(); err != nil {
-		return d, err
+	if err == nil {
+		err = os.Rename(tmp.Name(), out)
 	}
-	return d, os.Rename(tmp.Name(), out)
+	if err != nil {
+		return d, cantWrite("the package", out, err)
+	}
+	return d, nil
 }
 
 // loadSigners loads the private keys that sign a package.
@@ -158,7 +162,7 @@ func packInput(input, assets string) (module, assetsDir string, err error) {
 	}
 	found, err := filepath.Glob(filepath.Join(input, "*.wasm"))
 	if err != nil || len(found) != 1 {
-		return "", "", &abi.Error{Code: "F1-CLI-002", What: fmt.Sprintf("the folder holds %d modules, not one", len(found)), Where: input, Hint: "forgeone pack MODULE.wasm …"}
+		return "", "", usage(fmt.Sprintf("the folder %s holds %d modules, not one", quote(input), len(found)), "forgeone pack "+moduleHint(input, found)+" -o app.forgepkg --name app --version 1.0.0 --key my.key")
 	}
 	if sub := filepath.Join(input, "assets"); assets == "" {
 		if st, err := os.Stat(sub); err == nil && st.IsDir() {
@@ -166,6 +170,14 @@ func packInput(input, assets string) (module, assetsDir string, err error) {
 		}
 	}
 	return found[0], assets, nil
+}
+
+// moduleHint is the module to paste into a hint: the first that was found.
+func moduleHint(input string, found []string) string {
+	if len(found) > 0 {
+		return found[0]
+	}
+	return filepath.Join(input, "MODULE.wasm")
 }
 
 // serialOf orders versions: major, minor and patch, a million apart.
@@ -229,6 +241,7 @@ type packageJSON struct {
 	AssetsSize uint64       `json:"assets_size,omitempty"`
 	Signers    []string     `json:"signers"`
 	Verified   bool         `json:"verified"`
+	Revoked    string       `json:"revoked,omitempty"` // by whom and why, on this node
 	Standing   string       `json:"standing,omitempty"`
 	Trust      *trustJSON   `json:"trust,omitempty"`
 	Imports    []importJSON `json:"imports,omitempty"`
@@ -270,6 +283,7 @@ func (a *app) inspectCmd() *cobra.Command {
 			for _, s := range p.Signatures() {
 				j.Signers = append(j.Signers, s.Key.Hex())
 			}
+			j.Revoked = a.revokedHere(p)
 			return a.emit(j, func(w io.Writer) {
 				fmt.Fprintf(w, "%s %s (serial %d), not verified\n", m.Name, m.Version, m.Serial)
 				fmt.Fprintf(w, "digest   %s\nmodule   %s (%d bytes)\n", j.Digest, j.Module, j.ModuleSize)
@@ -283,6 +297,9 @@ func (a *app) inspectCmd() *cobra.Command {
 				for _, s := range j.Signers {
 					fmt.Fprintf(w, "signer   %s\n", s)
 				}
+				if j.Revoked != "" {
+					fmt.Fprintf(w, "revoked  %s\n", j.Revoked)
+				}
 				fmt.Fprintln(w, "\nIt asks for:")
 				t := table(w, "FUNCTION", "CLASS", "WHAT IT DOES")
 				for _, i := range j.Imports {
@@ -292,6 +309,23 @@ func (a *app) inspectCmd() *cobra.Command {
 			})
 		},
 	}
+}
+
+// revokedHere tells whether this node, if there is one, refuses p as revoked.
+func (a *app) revokedHere(p *forgepkg.Package) (why string) {
+	if _, err := os.Stat(a.homeDir()); err != nil {
+		return ""
+	}
+	k, err := a.open(kernel.ModEvidence)
+	if err != nil {
+		fmt.Fprintln(a.stderr, "forgeone: whether it is revoked is not known: "+err.Error())
+		return ""
+	}
+	defer k.Close(a.ctx)
+	k.View(func(s *brain.State) {
+		why = kernel.Revoked(s, p.Digest(), p.Manifest().Module().Digest, p.Manifest().Signers)
+	})
+	return why
 }
 
 // shown is a verified package in JSON.
@@ -369,6 +403,9 @@ func (a *app) listCmd() *cobra.Command {
 					}
 					list = append(list, j)
 				}
+				for i, p := range s.Packages() {
+					list[i].Revoked = kernel.Revoked(s, p.Package, p.Module, p.Signers)
+				}
 			})
 			return a.emit(struct {
 				Schema   string        `json:"schema"`
@@ -380,7 +417,11 @@ func (a *app) listCmd() *cobra.Command {
 					if p.Trust != nil {
 						trust = fmt.Sprint(p.Trust.T)
 					}
-					t.row(p.Name, p.Version, p.Digest[:12], p.Standing, trust)
+					standing := p.Standing
+					if p.Revoked != "" {
+						standing = "revoked"
+					}
+					t.row(p.Name, p.Version, p.Digest[:12], standing, trust)
 				}
 				t.Flush()
 			})

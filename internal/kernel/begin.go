@@ -141,6 +141,9 @@ func (r *run) startable(s *brain.State) error {
 			}
 		}
 	}
+	if err := revokedNow(s, w.pkg, w.module, w.signers, w.name); err != nil {
+		return err
+	}
 	known := w.known(s)
 	if known.Standing == abi.StandingCompromised {
 		return &abi.Error{Code: abi.OutcomeQuarantined.Code(), What: "the workload is compromised: it does not start", Where: w.name, Hint: "forgeone runs"}

@@ -39,6 +39,16 @@ func (k *Kernel) verify(path string, keep bool) (*forgepkg.Package, *forgepkg.Ve
 		if old, ok := s.Package(p.Manifest().Name); ok {
 			o.Installed = old.Package
 		}
+		// The lists are asked now: a transaction asks again.
+		o.Revoked = func(what uint8, d abi.Digest, signers []abi.Digest) (why string, revoked bool) {
+			k.ledger.view(func(s *brain.State) {
+				var r brain.Revocation
+				if r, revoked = s.Revoked(what, d, signers); revoked {
+					why = revokedBy(s, r)
+				}
+			})
+			return why, revoked
+		}
 	})
 	v, err := p.Verify(ring, o)
 	if err == nil {
@@ -157,6 +167,9 @@ func (k *Kernel) Install(ctx context.Context, path string) (*Verified, error) {
 // is installed: keys and serials may have changed since it was verified.
 func (v *Verified) install(s *brain.State) ([]abi.Record, error) {
 	m := v.Manifest
+	if err := revokedNow(s, v.Digest, v.ModuleID, v.Signers, m.Name); err != nil {
+		return nil, err
+	}
 	st, t, ok := s.Admit(m.Name, v.Signers)
 	if !ok {
 		return nil, &abi.Error{Code: "F1-PKG-050", What: "a key that signed the package was removed meanwhile", Where: m.Name, Hint: "forgeone key list"}

@@ -184,7 +184,7 @@ func publicKeyID(file string) (abi.Digest, error) {
 	return seal.KeyID(alg, public), err
 }
 
-type revokedJSON struct {
+type withdrawnJSON struct {
 	What   string `json:"what"`
 	Digest string `json:"digest"`
 	Reason string `json:"reason,omitempty"`
@@ -200,13 +200,13 @@ type revocationsJSON struct {
 	Issued  string        `json:"issued"`
 	List    string        `json:"list"`
 	New     *bool         `json:"new,omitempty"`
-	Entries []revokedJSON `json:"entries"`
+	Entries []withdrawnJSON `json:"entries"`
 }
 
 func revocationsOf(schema, file string, r *forgepkg.Revocations) revocationsJSON {
-	j := revocationsJSON{Schema: schema, File: file, Issuer: r.Issuer.Hex(), Serial: r.Serial, Issued: stamp(r.Issued), List: r.List.Hex(), Entries: []revokedJSON{}}
+	j := revocationsJSON{Schema: schema, File: file, Issuer: r.Issuer.Hex(), Serial: r.Serial, Issued: stamp(r.Issued), List: r.List.Hex(), Entries: []withdrawnJSON{}}
 	for _, e := range r.Entries {
-		j.Entries = append(j.Entries, revokedJSON{What: e.Kind(), Digest: e.Digest.Hex(), Reason: e.Reason})
+		j.Entries = append(j.Entries, withdrawnJSON{What: e.Kind(), Digest: e.Digest.Hex(), Reason: e.Reason})
 	}
 	return j
 }
@@ -246,10 +246,10 @@ func (a *app) revokeListCmd() *cobra.Command {
 				return err
 			}
 			defer k.Close(a.ctx)
-			list := []revokedJSON{}
+			list := []withdrawnJSON{}
 			k.View(func(s *brain.State) {
 				for _, r := range s.Revocations() {
-					j := revokedJSON{What: r.Kind(), Digest: r.Digest.Hex(), Reason: r.Reason, Issuer: r.Issuer.Hex(), Record: r.Index}
+					j := withdrawnJSON{What: r.Kind(), Digest: r.Digest.Hex(), Reason: r.Reason, Issuer: r.Issuer.Hex(), Record: r.Index}
 					if e, ok := s.Key(r.Issuer); ok {
 						j.Issuer = e.Name
 					}
@@ -258,7 +258,7 @@ func (a *app) revokeListCmd() *cobra.Command {
 			})
 			return a.emit(struct {
 				Schema  string        `json:"schema"`
-				Revoked []revokedJSON `json:"revoked"`
+				Revoked []withdrawnJSON `json:"revoked"`
 			}{"forgeone.revoked/v1", list}, func(w io.Writer) {
 				t := table(w, "WHAT", "DIGEST", "BY", "RECORD", "REASON")
 				for _, r := range list {

@@ -140,8 +140,10 @@ func (r *run) startable(s *brain.State) error {
 				return &abi.Error{Code: "F1-PKG-050", What: "a key that signed the package was removed or revoked", Where: id.Short(), Hint: "forgeone key list"}
 			}
 		}
-	}
-	if err := revokedNow(s, w.pkg, w.module, w.signers, w.name); err != nil {
+		if err := revokedNow(s, w.pkg, w.module, p.Signers, w.name); err != nil {
+			return err
+		}
+	} else if err := revokedNow(s, abi.Digest{}, w.module, nil, w.name); err != nil {
 		return err
 	}
 	known := w.known(s)

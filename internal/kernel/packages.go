@@ -34,22 +34,13 @@ func (k *Kernel) verify(path string, keep bool) (*forgepkg.Package, *forgepkg.Ve
 	o := forgepkg.VerifyOptions{Now: k.now(), Keep: keep, Runtime: Version, Quorum: k.config.Quorum()}
 	var ring forgepkg.Keyring
 	k.ledger.view(func(s *brain.State) {
-		ring, o.Revoked = keyring(s), revoked(s)
+		ring = keyring(s)
 		o.MinSerial = s.Serial(p.Manifest().Name)
 		if old, ok := s.Package(p.Manifest().Name); ok {
 			o.Installed = old.Package
 		}
-		// The lists are asked now: a transaction asks again.
-		o.Revoked = func(what uint8, d abi.Digest, signers []abi.Digest) (why string, revoked bool) {
-			k.ledger.view(func(s *brain.State) {
-				var r brain.Revocation
-				if r, revoked = s.Revoked(what, d, signers); revoked {
-					why = revokedBy(s, r)
-				}
-			})
-			return why, revoked
-		}
 	})
+	o.Revoked = k.revoked // now; a transaction asks again
 	v, err := p.Verify(ring, o)
 	if err == nil {
 		err = k.checkImports(v)
@@ -74,15 +65,22 @@ func keyring(s *brain.State) (ring forgepkg.Keyring) {
 	return ring
 }
 
-// revoked returns the keys that were revoked, as forgepkg asks for them.
-func revoked(s *brain.State) func(abi.Digest) bool {
-	ids := map[abi.Digest]bool{}
-	for _, v := range s.RevokedKeys() {
-		for _, id := range forgepkg.PublisherKeys(v.KeyAdd) {
-			ids[id] = true
+// revoked tells forgepkg what is revoked: keys by operators' acts, anything by
+// signed lists.
+func (k *Kernel) revoked(what uint8, d abi.Digest, signers []abi.Digest) (why string, revoked bool) {
+	k.ledger.view(func(s *brain.State) {
+		if v, ok := s.RevokedKey(d); ok && what == abi.RevokedKey {
+			if revoked = true; v.Reason != "" {
+				why = "(" + v.Reason + ")"
+			}
+			return
 		}
-	}
-	return func(d abi.Digest) bool { return ids[d] }
+		var r brain.Revocation
+		if r, revoked = s.Revoked(what, d, signers); revoked {
+			why = revokedBy(s, r)
+		}
+	})
+	return why, revoked
 }
 
 // checkImports compares what the manifest asks for with what the module imports.

@@ -193,13 +193,13 @@ type withdrawnJSON struct {
 }
 
 type revocationsJSON struct {
-	Schema  string        `json:"schema"`
-	File    string        `json:"file"`
-	Issuer  string        `json:"issuer"`
-	Serial  uint64        `json:"serial"`
-	Issued  string        `json:"issued"`
-	List    string        `json:"list"`
-	New     *bool         `json:"new,omitempty"`
+	Schema  string          `json:"schema"`
+	File    string          `json:"file"`
+	Issuer  string          `json:"issuer"`
+	Serial  uint64          `json:"serial"`
+	Issued  string          `json:"issued"`
+	List    string          `json:"list"`
+	New     *bool           `json:"new,omitempty"`
 	Entries []withdrawnJSON `json:"entries"`
 }
 
@@ -257,7 +257,7 @@ func (a *app) revokeListCmd() *cobra.Command {
 				}
 			})
 			return a.emit(struct {
-				Schema  string        `json:"schema"`
+				Schema  string          `json:"schema"`
 				Revoked []withdrawnJSON `json:"revoked"`
 			}{"forgeone.revoked/v1", list}, func(w io.Writer) {
 				t := table(w, "WHAT", "DIGEST", "BY", "RECORD", "REASON")

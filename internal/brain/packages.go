@@ -36,8 +36,20 @@ func (s *State) Admit(name string, signers []abi.Digest) (abi.Standing, abi.Trus
 	return trust.Standing(st, t), t, true
 }
 
-// Serial is the highest serial of the named package that was ever installed.
+// Serial is the floor of the named package: no lower serial is installed. It is
+// the highest that was ever installed, or since operators let it go back.
 func (s *State) Serial(name string) uint64 { return s.serials[name] }
+
+// downgrade lowers the floor of a package. What is installed stays, until a
+// package with a serial from the new floor on takes its place.
+func (s *State) downgrade(index uint64, r abi.Record, b *abi.Downgrade) error {
+	last, ok := s.serials[b.Name]
+	if !ok || b.From != last || b.Serial == 0 || b.Serial >= last {
+		return refuse(abi.CodeBrainPackage, index, r, "%q is to go back from serial %d to %d, its floor is %d", b.Name, b.From, b.Serial, last)
+	}
+	s.serials[b.Name] = b.Serial
+	return nil
+}
 
 func (s *State) install(index uint64, r abi.Record, b *abi.PackageInstall) error {
 	if b.Name == "" || isBare(b.Name) {

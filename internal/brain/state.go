@@ -28,7 +28,7 @@ type State struct {
 	witnesses abi.WitnessSet
 
 	packages  map[string]Package
-	serials   map[string]uint64 // the highest ever installed
+	serials   map[string]uint64 // the floor of each package
 	workloads map[string]*Workload
 	withdrawn map[abi.Digest][]Revocation   // what lists revoke
 	lists     map[abi.Digest]RevocationList // by issuer, the newest
@@ -116,6 +116,8 @@ func (s *State) follow(index uint64, r abi.Record) error {
 		return s.act(index, r, func() error { return s.keyThreshold(index, r, b) })
 	case *abi.WitnessSet:
 		return s.act(index, r, func() error { return s.witnessSet(index, r, b) })
+	case *abi.Downgrade:
+		return s.act(index, r, func() error { return s.downgrade(index, r, b) })
 	case *abi.Config:
 		if b.Version <= s.config.Version {
 			return refuse(abi.CodeBrainConfig, index, r, "version %d after version %d", b.Version, s.config.Version)

@@ -36,7 +36,7 @@ func (k *Kernel) verify(path string, keep bool) (*forgepkg.Package, *forgepkg.Ve
 	k.ledger.view(func(s *brain.State) {
 		ring = keyring(s)
 		o.MinSerial = s.Serial(p.Manifest().Name)
-		if old, ok := s.Package(p.Manifest().Name); ok {
+		if old, ok := s.Package(p.Manifest().Name); ok && old.Serial == o.MinSerial {
 			o.Installed = old.Package
 		}
 	})
@@ -212,6 +212,20 @@ func (k *Kernel) keepPackage(path string, d abi.Digest) error {
 		return errors.Join(&abi.Error{Code: "F1-PKG-052", What: "the package changed while it was installed", Where: path}, os.Remove(dst))
 	}
 	return nil
+}
+
+// Downgrade is the change that lets the named package go back to a serial.
+func Downgrade(name string, serial uint64) Change {
+	return func(s *brain.State) (any, error) {
+		floor := s.Serial(name)
+		switch {
+		case floor == 0:
+			return nil, &abi.Error{Code: "F1-PKG-055", What: "no package of that name was ever installed", Where: name, Hint: "forgeone list"}
+		case serial == 0 || serial >= floor:
+			return nil, &abi.Error{Code: "F1-PKG-056", What: fmt.Sprintf("serial %d is not below %d, the lowest that is accepted now", serial, floor), Where: name, Hint: "forgeone list -o json"}
+		}
+		return &abi.Downgrade{Name: name, Serial: serial, From: floor}, nil
+	}
 }
 
 // lockPackages keeps installing and uninstalling processes apart: a package's

@@ -87,10 +87,10 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 // Home returns the state folder.
 func (n *Node) Home() string { return string(n.k.Home()) }
 
-// PublicKey returns the key that verifies the node's log, as the text that
-// VerifyLog and evidence.ParsePublicKey take. Keep a copy of it elsewhere: a key
-// that lies beside the log proves nothing.
-func (n *Node) PublicKey() string { return n.k.Keys().Node.Public().String() }
+// PublicKey returns the key that signs the node's log now, as the text that
+// VerifyLog and evidence.ParsePublicKey take. Keep a copy of it elsewhere, and of
+// each that follows: a key that lies beside the log proves nothing.
+func (n *Node) PublicKey() string { return n.k.LogKey().String() }
 
 // Close waits for calls under way to end, lets go of the state folder and frees
 // what the node holds. Cancel their contexts to make it quick. Closing again

@@ -22,8 +22,9 @@ func (n *Node) Verify(ctx context.Context) (*evidence.Report, error) {
 }
 
 // VerifyLog checks the log in dir, offline, with the given public keys of the
-// form "f1pub-ed25519:…" and nothing else: every commit must be signed by one of
-// them. It needs no state folder and changes nothing.
+// form "f1pub-ed25519:…": each of them must be the key of some term of the log,
+// and each of its keys must have handed over to the next; see "Pins" of package
+// evidence. It needs no state folder and changes nothing.
 //
 // The report is also returned with an error, and then holds what was verified
 // before. Errors: F1-LOG-… with the place of the damage; F1-LOG-019, no key was

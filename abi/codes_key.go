@@ -9,6 +9,9 @@ const (
 	CodeKeyExists      Code = "F1-KEY-005"
 	CodeKeyWrite       Code = "F1-KEY-006"
 	CodeKeyPrivate     Code = "F1-KEY-007"
+	CodeKeyRotating    Code = "F1-KEY-030"
+	CodeKeyTerm        Code = "F1-KEY-031"
+	CodeKeyUnsettled   Code = "F1-KEY-032"
 )
 
 // keyCodes are the codes of the area KEY.
@@ -20,4 +23,7 @@ var keyCodes = []CodeInfo{
 	{CodeKeyExists, "the key file exists already", "A key is never overwritten: what it signed would be orphaned. Choose another name, or move the old key away yourself.", 1},
 	{CodeKeyWrite, "a key file could not be written", "The folder is missing or not writable, or the disk is full. No key was made.", 3},
 	{CodeKeyPrivate, "a private key was given where a public one belongs", "The file holds the private part. It stays with its owner; give the line that begins with f1pub-ed25519: instead, as `forgeone keygen` printed it.", 1},
+	{CodeKeyRotating, "the log's key is being replaced already", "Another process is replacing the key of the evidence log at this moment. Look at the log before you replace it once more: one new key is enough.", 1},
+	{CodeKeyTerm, "the private key of the log's current term is not here", "The evidence log was handed over to a key that is neither in log.key nor in log.next of the folder of keys: another machine continued a copy of this state folder, or files were put back. Bring the key's file back; without it nothing can be appended to this log.", 3},
+	{CodeKeyUnsettled, "it is not known whether the log's key was replaced", "The record of the new key may or may not be in the evidence log: writing it failed in the middle. The new private key is kept as log.next. The next command that opens the state folder looks, and finishes or drops the change.", 3},
 }

@@ -168,7 +168,7 @@ func KindOf(body any) Kind {
 // Genesis begins a log.
 type Genesis struct {
 	Origin string `cbor:"1,keyasint" json:"origin"`
-	LogKey []byte `cbor:"2,keyasint" json:"log_key"` // Ed25519 public key of the node
+	LogKey []byte `cbor:"2,keyasint" json:"log_key"` // Ed25519, of term 0
 }
 
 // Recovered tells what was moved aside when the log was opened after a crash.
@@ -194,7 +194,7 @@ const (
 	RolePublisher Role = "publisher" // signs packages
 	RoleOperator  Role = "operator"  // signs operator's acts
 	RolePolicy    Role = "policy"    // signs policy bundles
-	RoleNode      Role = "node"      // signs the log and the configuration
+	RoleNode      Role = "node"      // signs the configuration
 )
 
 // KeyAdd puts a public key into the keyring.

@@ -17,7 +17,8 @@ import (
 )
 
 func (a *app) logExportCmd() *cobra.Command {
-	var tiles, key string
+	var tiles string
+	var given []string
 	c := &cobra.Command{
 		Use:   "export --tiles DIR [LOGDIR]",
 		Short: "Export the log as files that other tools verify",
@@ -26,18 +27,18 @@ checkpoint, its tiles, its records, and the key that verifies it in the file vke
 The log is verified on the way. What DIR holds already stays: only what is new is
 written, and DIR is refused if it holds the export of another log. Any web server
 can publish DIR; forgeone log verify DIR checks it anywhere.`,
-		Example: "  forgeone log export --tiles /srv/log\n  forgeone log verify --key node.pub /srv/log",
+		Example: "  forgeone log export --tiles /srv/log\n  forgeone log verify --key log.pub /srv/log",
 		Args:    args(0, 1, "at most one folder"),
 		RunE: func(_ *cobra.Command, got []string) error {
 			if tiles == "" {
 				return usage("log export needs a folder to write to", "forgeone log export --tiles tiles")
 			}
-			pub, err := a.verifyKey(key)
+			pins, err := a.pins(given)
 			if err != nil {
 				return err
 			}
 			p := a.progress(false)
-			r, err := evidence.Export(a.ctx, a.logDir(got), tiles, []evidence.PublicKey{pub}, evidence.ExportOptions{Progress: p.tell})
+			r, err := evidence.Export(a.ctx, a.logDir(got), tiles, pins, evidence.ExportOptions{Progress: p.tell})
 			p.end()
 			if err != nil {
 				return err
@@ -60,12 +61,13 @@ can publish DIR; forgeone log verify DIR checks it anywhere.`,
 		},
 	}
 	c.Flags().StringVar(&tiles, "tiles", "", "folder to export to")
-	c.Flags().StringVar(&key, "key", "", "public key of the node whose log it is: its text or a file (default: this node's)")
+	keyFlag(c, &given)
 	return c
 }
 
 func (a *app) logProveCmd() *cobra.Command {
-	var out, key string
+	var out string
+	var given []string
 	var at uint64
 	c := &cobra.Command{
 		Use:   "prove N [DIR]",
@@ -73,18 +75,18 @@ func (a *app) logProveCmd() *cobra.Command {
 		Long: `Make a C2SP tlog-proof of record N of this node's log, or of the log or export in
 DIR: a small text that carries the record and shows, with the log's public key
 alone, that the log has it at that place. Verify it with forgeone log verify.`,
-		Example: "  forgeone log prove 3 --out start.tlog-proof\n  forgeone log verify --key node.pub start.tlog-proof",
+		Example: "  forgeone log prove 3 --out start.tlog-proof\n  forgeone log verify --key log.pub start.tlog-proof",
 		Args:    args(1, 2, "an index, and at most one folder"),
 		RunE: func(_ *cobra.Command, got []string) error {
 			n, err := strconv.ParseUint(got[0], 10, 63)
 			if err != nil {
 				return usage(quote(got[0])+" is no index", "forgeone log prove 0")
 			}
-			pub, err := a.verifyKey(key)
+			pins, err := a.pins(given)
 			if err != nil {
 				return err
 			}
-			p, proven, err := a.prove(a.logDir(got[1:]), n, at, []evidence.PublicKey{pub})
+			p, proven, err := a.prove(a.logDir(got[1:]), n, at, pins)
 			if err != nil {
 				return err
 			}
@@ -102,7 +104,7 @@ alone, that the log has it at that place. Verify it with forgeone log verify.`,
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "file for the proof (default: standard output)")
-	c.Flags().StringVar(&key, "key", "", "public key of the node whose log it is: its text or a file (default: this node's)")
+	keyFlag(c, &given)
 	c.Flags().Uint64Var(&at, "at", 0, "prove it against the checkpoint over so many records (0: the newest)")
 	return c
 }
@@ -157,7 +159,7 @@ func proofJSONOf(p evidence.Proven, raw *evidence.Proof, file string) proofJSON 
 const maxProofFile = 1 << 20
 
 // verifyProof verifies the proof in the file path.
-func (a *app) verifyProof(path string, pub []evidence.PublicKey) error {
+func (a *app) verifyProof(path string, pins []evidence.PublicKey) error {
 	b, err := sys.ReadRegular(path, maxProofFile)
 	if err != nil {
 		return &abi.Error{Code: "F1-CLI-002", What: "cannot read the proof", Where: path, Err: err}
@@ -165,7 +167,7 @@ func (a *app) verifyProof(path string, pub []evidence.PublicKey) error {
 	raw, err := evidence.ParseProof(b)
 	var p evidence.Proven
 	if err == nil {
-		p, err = raw.Verify(pub, evidence.VerifyOptions{})
+		p, err = raw.Verify(pins, evidence.VerifyOptions{})
 	}
 	if err != nil {
 		var e *abi.Error

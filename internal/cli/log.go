@@ -14,7 +14,6 @@ import (
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/evidence"
 	"github.com/forgeone/forgeone/internal/kernel"
-	"github.com/forgeone/forgeone/internal/keys"
 )
 
 func (a *app) logCmd() *cobra.Command {
@@ -32,63 +31,71 @@ func (a *app) logDir(got []string) string {
 }
 
 func (a *app) logVerifyCmd() *cobra.Command {
-	var key string
+	var given []string
 	var sem semantics
 	var progress bool
 	c := &cobra.Command{
-		Use:   "verify [--key PUB] [PATH]",
+		Use:   "verify [--key PUB]... [PATH]",
 		Short: "Verify the evidence log, an export of it, or a proof, offline",
 		Long: `Verify the log of this node, or what PATH is: the folder of a log, in use or a copy;
 an export of one (see forgeone log export); or the file of a proof (see forgeone
-log prove). Every byte is checked, the tree, the seals and every signature. The
-key is PUB (its text, or a file), else this node's; never one found in PATH.`,
-		Example: "  forgeone log verify\n  forgeone log verify --key node.pub /mnt/copy/log\n  forgeone log verify --key node.pub start.tlog-proof",
+log prove). Every byte is checked, the tree, the seals, every signature, and how
+each key of the log handed over to the next. PUB is a public key's text, or a file
+with one a line; without --key it is the present key of this node's log. Each key
+given must be one of the log's: keys found in PATH prove nothing.
+
+The first key of a log vouches for all that follow, but not against a thief of an
+old key, who can make another log from that key's term on. The newest one shows
+that, but by itself not that its owner made up the past. Give all that you know
+('forgeone key export --public --role log' prints them).`,
+		Example: "  forgeone log verify\n  forgeone log verify --key first.pub --key newest.pub /mnt/copy/log\n  forgeone log verify --key log.pub start.tlog-proof",
 		Args:    args(0, 1, "at most one path"),
 		RunE: func(_ *cobra.Command, got []string) error {
-			pub, err := a.verifyKey(key)
+			pins, err := a.pins(given)
 			if err != nil {
 				return err
 			}
-			path, keys := a.logDir(got), []evidence.PublicKey{pub}
+			path := a.logDir(got)
 			place, err := evidence.Look(path)
 			if err != nil {
 				return err
 			}
 			if place == evidence.PlaceProof {
-				return a.verifyProof(path, keys)
+				return a.verifyProof(path, pins)
 			}
 			p := a.progress(progress)
 			verify, what := evidence.Verify, ""
 			if place == evidence.PlaceTiles {
 				verify, what = evidence.VerifyTiles, " of an export"
 			}
-			r, err := verify(a.ctx, path, keys, evidence.VerifyOptions{Each: sem.each(), Progress: p.tell})
+			r, err := verify(a.ctx, path, pins, evidence.VerifyOptions{Each: sem.each(), Progress: p.tell})
 			p.end()
 			if err != nil {
 				return err
 			}
 			return a.emit(struct {
-				Schema    string `json:"schema"`
-				Verified  bool   `json:"verified"`
-				Export    bool   `json:"export"`
-				Origin    string `json:"origin"`
-				Records   uint64 `json:"records"`
-				Segments  int    `json:"segments"`
-				Bytes     int64  `json:"bytes"`
-				Root      string `json:"root"`
-				Witnessed bool   `json:"witnessed"`
-				Semantics bool   `json:"semantics"`
-			}{"forgeone.log.verify/v1", true, place == evidence.PlaceTiles, r.Origin, r.Records, int(r.Segments), int64(r.Bytes), r.Root.Hex(), r.Witnessed.Yes(), sem.on}, func(w io.Writer) {
+				Schema    string     `json:"schema"`
+				Verified  bool       `json:"verified"`
+				Export    bool       `json:"export"`
+				Origin    string     `json:"origin"`
+				Records   uint64     `json:"records"`
+				Segments  int        `json:"segments"`
+				Bytes     int64      `json:"bytes"`
+				Root      string     `json:"root"`
+				Witnessed bool       `json:"witnessed"`
+				Terms     []termJSON `json:"terms"`
+				Semantics bool       `json:"semantics"`
+			}{"forgeone.log.verify/v1", true, place == evidence.PlaceTiles, r.Origin, r.Records, int(r.Segments), int64(r.Bytes), r.Root.Hex(), r.Witnessed.Yes(), termsOf(r.Terms), sem.on}, func(w io.Writer) {
 				if place == evidence.PlaceLog {
 					what = fmt.Sprintf(", %d segment(s)", r.Segments)
 				}
-				fmt.Fprintf(w, "verified: %d records%s, of %s\nroot %s\n%s\n", r.Records, what, r.Origin, r.Root.Hex(), seenBy(r.Witnessed.Yes()))
+				fmt.Fprintf(w, "verified: %d records%s, of %s\nroot %s\n%s\n%s\n", r.Records, what, r.Origin, r.Root.Hex(), termLine(r.Terms), seenBy(r.Witnessed.Yes()))
 				sem.print(w)
 			})
 		},
 	}
 	sem.flag(c)
-	c.Flags().StringVar(&key, "key", "", "public key of the node whose log it is: its text or a file (default: this node's)")
+	keyFlag(c, &given)
 	c.Flags().BoolVar(&progress, "progress", false, "tell on standard error how far it is, also where that is no terminal")
 	return c
 }
@@ -99,21 +106,6 @@ func seenBy(witnessed bool) string {
 		return "witnessed"
 	}
 	return "unwitnessed: that an older log was put back would not show"
-}
-
-// verifyKey is the key that must have signed the log.
-func (a *app) verifyKey(s string) (evidence.PublicKey, error) {
-	if s == "" {
-		local, err := keys.Open(kernel.Home(a.homeDir()).Keys())
-		if err != nil {
-			return nil, err
-		}
-		return local.Node.Public(), nil
-	}
-	if pub, err := evidence.ParsePublicKey(s); err == nil {
-		return pub, nil
-	}
-	return keys.LoadPublic(s)
 }
 
 type recordJSON struct {

@@ -41,14 +41,15 @@ checked, signed with the node's key, and put in force.`,
 				Home   string `json:"home"`
 				Made   bool   `json:"made"`
 				Key    string `json:"node_key"`
+				LogKey string `json:"log_key"`
 				Origin string `json:"origin"`
-			}{"forgeone.init/v1", string(r.Home), r.Made, r.NodeKey.String(), r.Origin}, func(w io.Writer) {
+			}{"forgeone.init/v1", string(r.Home), r.Made, r.NodeKey.String(), r.LogKey.String(), r.Origin}, func(w io.Writer) {
 				if r.Made {
 					fmt.Fprintf(w, "made %s\n", r.Home)
 				} else {
 					fmt.Fprintf(w, "%s is there already and whole\n", r.Home)
 				}
-				fmt.Fprintf(w, "node key %s\nlog      %s\n", r.NodeKey, r.Origin)
+				fmt.Fprintf(w, "node key %s\nlog key  %s\nlog      %s\n", r.NodeKey, r.LogKey, r.Origin)
 			})
 		},
 	}

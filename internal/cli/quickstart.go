@@ -135,7 +135,7 @@ func (a *app) quickstart() error {
 	}
 
 	a.step("6. The log, verified offline with the node's public key")
-	lr, err := evidence.Verify(a.ctx, k.Home().Log(), []evidence.PublicKey{made.NodeKey}, evidence.VerifyOptions{})
+	lr, err := evidence.Verify(a.ctx, k.Home().Log(), []evidence.PublicKey{made.LogKey}, evidence.VerifyOptions{})
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,8 @@ import (
 const refresh = time.Second
 
 func (a *app) logServeCmd() *cobra.Command {
-	var listen, tiles, key string
+	var listen, tiles string
+	var given []string
 	c := &cobra.Command{
 		Use:   "serve --listen ADDR [LOGDIR]",
 		Short: "Serve the log over HTTP to those who verify it",
@@ -32,7 +33,7 @@ writes, and nothing else. Ends with an interrupt.`,
 			if listen == "" {
 				return usage("log serve needs an address to listen on", "forgeone log serve --listen 127.0.0.1:8780")
 			}
-			pub, err := a.verifyKey(key)
+			pins, err := a.pins(given)
 			if err != nil {
 				return err
 			}
@@ -44,18 +45,18 @@ writes, and nothing else. Ends with an interrupt.`,
 				}
 				tiles = home.Tiles()
 			}
-			return a.serveTiles(listen, log, tiles, pub)
+			return a.serveTiles(listen, log, tiles, pins)
 		},
 	}
 	c.Flags().StringVar(&listen, "listen", "", "address to listen on, HOST:PORT; port 0 takes a free one")
 	c.Flags().StringVar(&tiles, "tiles", "", "folder for the tiles (default: in this node's state folder)")
-	c.Flags().StringVar(&key, "key", "", "public key of the node whose log it is: its text or a file (default: this node's)")
+	keyFlag(c, &given)
 	return c
 }
 
 // serveTiles serves until the invocation is interrupted or the export fails.
-func (a *app) serveTiles(listen, log, tiles string, pub evidence.PublicKey) (err error) {
-	e, err := evidence.NewExporter(log, tiles, []evidence.PublicKey{pub}, evidence.ExportOptions{})
+func (a *app) serveTiles(listen, log, tiles string, pins []evidence.PublicKey) (err error) {
+	e, err := evidence.NewExporter(log, tiles, pins, evidence.ExportOptions{})
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func Doctor(ctx context.Context, home string) []Check {
 		return checks
 	}
 	defer k.Close(ctx)
-	r, err := evidence.Verify(ctx, h.Log(), []evidence.PublicKey{k.keys.Node.Public()}, evidence.VerifyOptions{})
+	r, err := evidence.Verify(ctx, h.Log(), []evidence.PublicKey{k.LogKey()}, evidence.VerifyOptions{})
 	add("log", err, fmt.Sprintf("%d records verify", r.Records))
 	add("packages", k.checkPackages(), "every installed package verifies")
 	add("recordings", k.checkRecordings(), "every run has its recording, and every recording its run")

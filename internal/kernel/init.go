@@ -39,6 +39,7 @@ type Initialized struct {
 	Home    Home
 	Made    bool // false: it was there, and is whole
 	NodeKey seal.PublicKey
+	LogKey  seal.PublicKey // of the log's current term
 	Origin  string
 }
 
@@ -84,7 +85,7 @@ func Init(ctx context.Context, home, file string, text []byte) (*Initialized, er
 		return nil, err
 	}
 	if !logMade {
-		o := evidence.Options{Dir: h.Log(), Origin: cfg.Origin(), Key: local.Node, Control: isControl}
+		o := evidence.Options{Dir: h.Log(), Origin: cfg.Origin(), Key: local.Log, Control: isControl}
 		if err := evidence.Create(o); err != nil {
 			return nil, err
 		}
@@ -100,7 +101,7 @@ func Init(ctx context.Context, home, file string, text []byte) (*Initialized, er
 		}
 	}
 	defer k.Close(ctx)
-	res.Origin = k.log.Origin()
+	res.Origin, res.LogKey = k.log.Origin(), k.LogKey()
 	res.Made, err = k.found(ctx, local, cfg)
 	return res, err
 }

@@ -140,7 +140,7 @@ func TestOutcomes(t *testing.T) {
 func (n *node) verify() evidence.Report {
 	n.t.Helper()
 	st := brain.New()
-	r, err := evidence.Verify(n.t.Context(), n.Home().Log(), []evidence.PublicKey{n.Keys().Node.Public()}, evidence.VerifyOptions{Each: st.Follow})
+	r, err := evidence.Verify(n.t.Context(), n.Home().Log(), []evidence.PublicKey{n.LogKey()}, evidence.VerifyOptions{Each: st.Follow})
 	if err != nil {
 		n.t.Fatal(err)
 	}

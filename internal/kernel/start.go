@@ -42,11 +42,14 @@ func startEvidence(ctx context.Context, k *Kernel) error {
 }
 
 func openLog(ctx context.Context, k *Kernel) (err error) {
-	k.log, err = evidence.Open(evidence.Options{Dir: k.home.Log(), Key: k.keys.Node, Follower: k.ledger, Now: k.now, Control: isControl})
+	k.log, err = evidence.Open(evidence.Options{Dir: k.home.Log(), Key: k.keys.Log, NextKey: k.home.logKey, Follower: k.ledger, Now: k.now, Control: isControl})
 	if err != nil {
 		return err
 	}
 	if err := k.log.Refresh(ctx); err != nil {
+		return err
+	}
+	if err := k.tidyRotation(ctx); err != nil {
 		return err
 	}
 	return k.mend(ctx)

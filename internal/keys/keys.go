@@ -61,7 +61,7 @@ func read(dir string) (*Local, error) {
 	if l.Node, err = Load(filepath.Join(dir, NodeFile)); err != nil {
 		return nil, err
 	}
-	if l.Log, err = Load(filepath.Join(dir, LogFile)); err != nil {
+	if l.Log, err = loadReplaced(filepath.Join(dir, LogFile)); err != nil {
 		return nil, err
 	}
 	if l.Operator, err = Load(filepath.Join(dir, OperatorFile)); err != nil && abi.CodeOf(err) != abi.CodeKeyMissing {

@@ -1,0 +1,181 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/evidence"
+	"github.com/forgeone/forgeone/internal/brain"
+	"github.com/forgeone/forgeone/internal/kernel"
+	"github.com/forgeone/forgeone/internal/keys"
+)
+
+// roleLog is the role of the keys of the log's terms. They are not in the keyring.
+const roleLog abi.Role = "log"
+
+// termJSON is a term of the log's keys.
+type termJSON struct {
+	Number uint64 `json:"number"`
+	Key    string `json:"key"`
+	From   uint64 `json:"from"`
+}
+
+func termOf(t evidence.Term) termJSON { return termJSON{t.Number, t.Key.String(), t.From} }
+
+func termsOf(list []evidence.Term) []termJSON {
+	out := make([]termJSON, len(list))
+	for i, t := range list {
+		out[i] = termOf(t)
+	}
+	return out
+}
+
+func (a *app) keyRotateCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "rotate",
+		Short: "Replace the key that signs the evidence log",
+		Long: `Replace the key that signs the evidence log. The old key signs the new one, as a
+record of the log; then its private part is erased. So who takes the new key can't
+rewrite what the old one signed. Runs under way go on.
+
+Keep every public key that the log had, elsewhere: the first one and all that
+follow ('forgeone key export --public --role log'), and give them all when you
+verify. The first one vouches for what follows; the newest one shows when somebody
+with an old key made another log from there on. Tell the witnesses.`,
+		Example: "  forgeone key rotate\n  forgeone key export --public --role log > log.pub",
+		Args:    args(0, 0, "no arguments"),
+		RunE: func(*cobra.Command, []string) error {
+			k, err := a.open(kernel.ModEvidence)
+			if err != nil {
+				return err
+			}
+			defer k.Close(a.ctx)
+			r, err := k.RotateLogKey(a.ctx)
+			if err != nil {
+				return err
+			}
+			return a.emit(struct {
+				Schema string   `json:"schema"`
+				Record uint64   `json:"record"`
+				Term   uint64   `json:"term"`
+				Public string   `json:"public"`
+				Old    termJSON `json:"old"`
+			}{"forgeone.key.rotate/v1", r.Index, r.New.Number, r.New.Key.String(), termOf(r.Old)}, func(w io.Writer) {
+				fmt.Fprintf(w, "the log's key is another now (record %d)\n", r.Index)
+				fmt.Fprintf(w, "old  term %d  %s\nnew  term %d  %s\n", r.Old.Number, r.Old.Key, r.New.Number, r.New.Key)
+				fmt.Fprintf(w, "keep both public keys elsewhere, and tell the witnesses:\n  forgeone key export --public --role log\n")
+			})
+		},
+	}
+}
+
+// publicJSON is a public key as key export shows it. Term, From and Current are
+// of the log's keys only.
+type publicJSON struct {
+	Role    abi.Role `json:"role"`
+	Name    string   `json:"name,omitempty"`
+	Public  string   `json:"public"`
+	Post    string   `json:"post,omitempty"`
+	Term    *uint64  `json:"term,omitempty"`
+	From    *uint64  `json:"from,omitempty"`
+	Current bool     `json:"current,omitempty"`
+}
+
+func (a *app) keyExportCmd() *cobra.Command {
+	var public bool
+	var role string
+	roles := []abi.Role{roleLog, abi.RoleNode, abi.RoleOperator, abi.RolePublisher, abi.RolePolicy}
+	c := &cobra.Command{
+		Use:   "export --public [--role log|node|operator|publisher|policy]",
+		Short: "Print public keys, a line each",
+		Long: `Print the public keys of the log's terms, oldest first, and of the keyring, a line
+each. Private keys are never exported. With --role log it is what 'forgeone log
+verify --key FILE' takes.`,
+		Example: "  forgeone key export --public --role log > log.pub",
+		Args:    args(0, 0, "no arguments"),
+		RunE: func(*cobra.Command, []string) error {
+			if !public {
+				return usage("only public keys are ever exported: say --public", "forgeone key export --public --role log")
+			}
+			if role != "" && !slices.Contains(roles, abi.Role(role)) {
+				return usage("--role "+quote(role)+": want log, node, operator, publisher or policy", "forgeone key export --public --role log")
+			}
+			k, err := a.open(kernel.ModEvidence)
+			if err != nil {
+				return err
+			}
+			defer k.Close(a.ctx)
+			list := []publicJSON{}
+			for _, e := range publicKeys(k) {
+				if role == "" || e.Role == abi.Role(role) {
+					list = append(list, e)
+				}
+			}
+			return a.emit(struct {
+				Schema string       `json:"schema"`
+				Keys   []publicJSON `json:"keys"`
+			}{"forgeone.key.export/v1", list}, func(w io.Writer) {
+				for _, e := range list {
+					fmt.Fprintln(w, e.Public)
+					if e.Post != "" {
+						fmt.Fprintln(w, e.Post)
+					}
+				}
+			})
+		},
+	}
+	c.Flags().BoolVar(&public, "public", false, "print public keys (there is nothing else to print, and it must be said)")
+	c.Flags().StringVar(&role, "role", "", "only keys of this role (default: all)")
+	return c
+}
+
+// publicKeys are those of the log's terms and of the keyring.
+func publicKeys(k *kernel.Kernel) (list []publicJSON) {
+	terms := k.LogTerms()
+	for i, t := range terms {
+		list = append(list, publicJSON{Role: roleLog, Public: t.Key.String(), Term: &terms[i].Number, From: &terms[i].From, Current: i == len(terms)-1})
+	}
+	k.View(func(s *brain.State) {
+		for _, e := range s.Keys() {
+			j := keyOf(e.KeyAdd)
+			list = append(list, publicJSON{Role: e.Role, Name: e.Name, Public: j.Public, Post: j.Post})
+		}
+	})
+	return list
+}
+
+// keyFlag is --key of the commands that verify a log.
+func keyFlag(c *cobra.Command, given *[]string) {
+	c.Flags().StringArrayVar(given, "key", nil, "public key of the log, its text or a file of them; may be repeated (default: that of this node's log)")
+}
+
+// pins are the keys that log verify was given, or the key of this node's log.
+func (a *app) pins(given []string) (pins []evidence.PublicKey, err error) {
+	if len(given) == 0 {
+		local, err := keys.Open(kernel.Home(a.homeDir()).Keys())
+		if err != nil {
+			return nil, err
+		}
+		return []evidence.PublicKey{local.Log.Public()}, nil
+	}
+	for _, s := range given {
+		var more []evidence.PublicKey
+		if pub, e := evidence.ParsePublicKey(s); e == nil {
+			more = []evidence.PublicKey{pub}
+		} else if more, err = keys.LoadPublics(s); err != nil {
+			return nil, err
+		}
+		pins = append(pins, more...)
+	}
+	return pins, nil
+}
+
+// termLine says which key signs a log now.
+func termLine(list []evidence.Term) string {
+	t := list[len(list)-1]
+	return fmt.Sprintf("key: term %d since record %d", t.Number, t.From)
+}

@@ -1,0 +1,82 @@
+package keys
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/seal"
+)
+
+// NextLogFile is the log's key to come, while LogFile is being replaced by it.
+const NextLogFile = "log.next"
+
+// Replace puts the key file next, whole and durable, in the place of the key file
+// path, and erases the key that was there. After a crash at any moment path holds
+// one of the two, whole.
+func Replace(next, path string) error {
+	// Held open: after the renaming it has no name any more.
+	old, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return wrote(path, err)
+	}
+	err = os.Rename(next, path)
+	if err == nil {
+		err = syncFolder(filepath.Dir(path))
+	}
+	if old != nil {
+		if err == nil {
+			_ = zero(old) // it has no name, and more can't be done
+		}
+		_ = old.Close() // synced
+	}
+	if err != nil {
+		return wrote(path, err)
+	}
+	return nil
+}
+
+// Erase overwrites the key file path with zeros, as far as the file system
+// writes in place, and removes it. It is no error if there is none.
+func Erase(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		_ = zero(f)   // it goes in any case
+		_ = f.Close() // synced
+		err = os.Remove(path)
+	}
+	if err == nil {
+		err = syncFolder(filepath.Dir(path))
+	}
+	if err != nil {
+		return wrote(path, err)
+	}
+	return nil
+}
+
+// zero makes zeros of what is in f, durably.
+func zero(f *os.File) error {
+	i, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteAt(make([]byte, min(i.Size(), maxFile)), 0); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// loadReplaced is Load of a file that another process may be replacing: between
+// opening and reading it the old one may have become zeros.
+func loadReplaced(path string) (*seal.PrivateKey, error) {
+	k, err := Load(path)
+	if abi.CodeOf(err) == abi.CodeKeyFormat {
+		k, err = Load(path)
+	}
+	return k, err
+}

@@ -186,7 +186,7 @@ func TestDiskFullLog(t *testing.T) {
 	id := <-started
 	dead := n.StartAndDie(t.Context(), n.guest("exit")) // another, to be denied a lot
 	d.fill(0)
-	other, err := evidence.Open(evidence.Options{Dir: n.Home().Log(), Key: n.Keys().Node})
+	other, err := evidence.Open(evidence.Options{Dir: n.Home().Log(), Key: n.Keys().Log})
 	if err != nil {
 		t.Fatal(err)
 	}

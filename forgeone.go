@@ -48,6 +48,10 @@ type Options struct {
 	// puts in force; nil means the one in force, the default in a new folder.
 	// It is ignored without Create.
 	Config []byte
+	// Unlock names the file with the passphrase (its first line) or the age
+	// identity that opens the private keys, where they are encrypted. Empty means
+	// the command's: $FORGEONE_UNLOCK.
+	Unlock string
 	// Warn gets warnings for people, a line each. It may be called from several
 	// goroutines; nil drops them.
 	Warn func(msg string)
@@ -72,12 +76,15 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 	if o.Home == "" {
 		o.Home = kernel.DefaultHome(os.Getenv)
 	}
+	if o.Unlock == "" {
+		o.Unlock = os.Getenv("FORGEONE_UNLOCK")
+	}
 	if o.Create {
-		if _, err := kernel.Init(ctx, o.Home, "Options.Config", o.Config); err != nil {
+		if _, err := kernel.InitWith(ctx, kernel.InitOptions{Home: o.Home, File: "Options.Config", Text: o.Config, Unlock: o.Unlock}); err != nil {
 			return nil, err
 		}
 	}
-	k, err := kernel.Open(ctx, kernel.Options{Home: o.Home, Warn: o.Warn})
+	k, err := kernel.Open(ctx, kernel.Options{Home: o.Home, Unlock: o.Unlock, Warn: o.Warn})
 	if err != nil {
 		return nil, err
 	}

@@ -65,6 +65,7 @@ var owner = map[string][]string{
 	"github.com/spf13/pflag":            {"internal/cli"},
 	"github.com/cedar-policy/cedar-go":  {"internal/policy"},
 	"filippo.io/mldsa":                  {"internal/seal"}, // ML-DSA, until the standard library has it
+	"filippo.io/age":                    {"internal/keys"}, // private keys at rest
 	"golang.org/x/mod":                  {"evidence"},
 	"golang.org/x/sys":                  {"internal/sys", "internal/provider/host"},
 	"github.com/goccy/go-yaml":          {"internal/config"},

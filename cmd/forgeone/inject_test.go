@@ -19,11 +19,11 @@ func inject(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: inject HOME PUB")
 	}
 	home := ts.MkAbs(args[0])
-	local, err := keys.Open(filepath.Join(home, "keys"))
+	local, err := keys.Open(filepath.Join(home, "keys"), "")
 	ts.Check(err)
 	pub, err := keys.LoadPublic(ts.MkAbs(args[1]))
 	ts.Check(err)
-	log, err := evidence.Open(evidence.Options{Dir: filepath.Join(home, "log"), Key: local.Node})
+	log, err := evidence.Open(evidence.Options{Dir: filepath.Join(home, "log"), Key: local.Log})
 	ts.Check(err)
 	defer log.Close()
 	_, err = log.Update(context.Background(), func() ([]abi.Record, error) {

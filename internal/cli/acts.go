@@ -144,7 +144,7 @@ func (a *app) signingKey(file string) (*seal.PrivateKey, error) {
 	if file != "" {
 		return keys.Load(file)
 	}
-	local, err := keys.Open(kernel.Home(a.homeDir()).Keys())
+	local, err := keys.Open(kernel.Home(a.homeDir()).Keys(), a.unlockFile())
 	if err != nil {
 		return nil, err
 	}

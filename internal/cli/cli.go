@@ -37,6 +37,7 @@ type app struct {
 	getenv func(string) string
 	format string // "text" or "json"
 	home   string // --home
+	unlock string // --unlock
 	exit   int    // what a command that failed without an error exits with
 }
 
@@ -78,6 +79,7 @@ makes, keeps signed evidence of each decision, and replays any run bit for bit.`
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.PersistentFlags().StringVarP(&a.format, "output", "o", "text", "output format: text or json")
+	root.PersistentFlags().StringVar(&a.unlock, "unlock", "", "file with the passphrase or age identity that opens encrypted keys (default $FORGEONE_UNLOCK)")
 	root.PersistentFlags().StringVar(&a.home, "home", "", "state folder (default $FORGEONE_HOME, else $XDG_STATE_HOME/forgeone, else ~/.local/state/forgeone)")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		if a.format != "text" && a.format != "json" {
@@ -108,7 +110,7 @@ makes, keeps signed evidence of each decision, and replays any run bit for bit.`
 
 // open boots the kernel with the modules a command needs.
 func (a *app) open(modules ...string) (*kernel.Kernel, error) {
-	return kernel.Open(a.ctx, kernel.Options{Home: a.homeDir(), Modules: modules, Warn: func(s string) { fmt.Fprintln(a.stderr, "forgeone: "+s) }})
+	return kernel.Open(a.ctx, kernel.Options{Home: a.homeDir(), Unlock: a.unlockFile(), Modules: modules, Warn: func(s string) { fmt.Fprintln(a.stderr, "forgeone: "+s) }})
 }
 
 func (a *app) homeDir() string {
@@ -116,6 +118,14 @@ func (a *app) homeDir() string {
 		return a.home
 	}
 	return kernel.DefaultHome(a.getenv)
+}
+
+// unlockFile is the file that opens encrypted keys, empty if none is named.
+func (a *app) unlockFile() string {
+	if a.unlock != "" {
+		return a.unlock
+	}
+	return a.getenv("FORGEONE_UNLOCK")
 }
 
 // emit writes v as JSON, with its schema, or calls text.

@@ -156,7 +156,7 @@ func keyFlag(c *cobra.Command, given *[]string) {
 // pins are the keys that log verify was given, or the key of this node's log.
 func (a *app) pins(given []string) (pins []evidence.PublicKey, err error) {
 	if len(given) == 0 {
-		local, err := keys.Open(kernel.Home(a.homeDir()).Keys())
+		local, err := keys.Open(kernel.Home(a.homeDir()).Keys(), a.unlockFile())
 		if err != nil {
 			return nil, err
 		}

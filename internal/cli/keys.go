@@ -72,7 +72,7 @@ func generate(alg, out string) (public []byte, err error) {
 
 func (a *app) keyCmd() *cobra.Command {
 	c := &cobra.Command{Use: "key", Short: "The keyring: whose signatures count here", Args: args(0, 0, "a subcommand"), RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(a.keyListCmd(), a.keyAddCmd(), a.keyRemoveCmd(), a.keyRevokeCmd(), a.keyThresholdCmd(), a.keySignCmd(), a.keyApplyCmd(), a.keyRotateCmd(), a.keyExportCmd())
+	c.AddCommand(a.keyListCmd(), a.keyAddCmd(), a.keyRemoveCmd(), a.keyRevokeCmd(), a.keyThresholdCmd(), a.keySignCmd(), a.keyApplyCmd(), a.keyProtectCmd(), a.keyUnprotectCmd(), a.keyRotateCmd(), a.keyExportCmd())
 	return c
 }
 

@@ -10,18 +10,22 @@ import (
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/config"
 	"github.com/forgeone/forgeone/internal/kernel"
+	"github.com/forgeone/forgeone/internal/keys"
 	"github.com/forgeone/forgeone/internal/sys"
 	"github.com/forgeone/forgeone/internal/wasm"
 )
 
 func (a *app) initCmd() *cobra.Command {
 	var file string
+	var protect keys.Protection
 	c := &cobra.Command{
 		Use:   "init [--config FILE]",
 		Short: "Make the state folder, or put another configuration in force",
 		Long: `Make the state folder: keys (0600), signed configuration, base policy, evidence
 log. It may be repeated: what is there stays. With --config the text in FILE is
-checked, signed with the node's key, and put in force.`,
+checked, signed with the node's key, and put in force. With --passphrase-file or
+--age-recipient the private keys of a new folder are encrypted from the first
+moment; later, "key protect" does that.`,
 		Args: args(0, 0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			var text []byte
@@ -32,7 +36,7 @@ checked, signed with the node's key, and put in force.`,
 				}
 				text = b
 			}
-			r, err := kernel.Init(a.ctx, a.homeDir(), file, text)
+			r, err := kernel.InitWith(a.ctx, kernel.InitOptions{Home: a.homeDir(), File: file, Text: text, Unlock: a.unlockFile(), Protect: protect})
 			if err != nil {
 				return err
 			}
@@ -54,6 +58,7 @@ checked, signed with the node's key, and put in force.`,
 		},
 	}
 	c.Flags().StringVar(&file, "config", "", "configuration to sign and put in force")
+	protectFlags(c, &protect)
 	return c
 }
 
@@ -87,7 +92,7 @@ func (a *app) doctorCmd() *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Short: "Say what is wrong here and how to mend it", Args: args(0, 0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			checks := kernel.Doctor(a.ctx, a.homeDir())
+			checks := kernel.Doctor(a.ctx, a.homeDir(), a.unlockFile())
 			for _, c := range checks {
 				if !c.OK {
 					a.exit = exitNo

@@ -27,7 +27,7 @@ type Check struct {
 // Doctor looks at a state folder and says what is wrong and how to mend it. It
 // changes nothing but what opening does: a torn tail of the log is moved aside,
 // dead runs are closed.
-func Doctor(ctx context.Context, home string) []Check {
+func Doctor(ctx context.Context, home, unlock string) []Check {
 	var checks []Check
 	add := func(name string, err error, found string) bool {
 		c := Check{Name: name, OK: err == nil, Found: found}
@@ -43,14 +43,14 @@ func Doctor(ctx context.Context, home string) []Check {
 	}
 	h := Home(home)
 	for _, m := range []string{ModHome, ModKeys, ModConfig} {
-		k, err := Open(ctx, Options{Home: home, Modules: []string{m}})
+		k, err := Open(ctx, Options{Home: home, Unlock: unlock, Modules: []string{m}})
 		if !add(m, err, "fine") {
 			return checks
 		}
 		k.Close(ctx)
 	}
 	add("permissions", private(h), "nobody else can read keys and recordings")
-	k, err := Open(ctx, Options{Home: home})
+	k, err := Open(ctx, Options{Home: home, Unlock: unlock})
 	if !add("boot", err, "every module starts") {
 		return checks
 	}
@@ -63,7 +63,7 @@ func Doctor(ctx context.Context, home string) []Check {
 	return checks
 }
 
-// private checks who may read what is secret.
+// private checks who may read what is secret, and whose it is.
 func private(h Home) error {
 	for _, d := range []string{string(h), h.Keys(), h.Recordings()} {
 		err := filepath.WalkDir(d, func(p string, e fs.DirEntry, err error) error {
@@ -74,6 +74,9 @@ func private(h Home) error {
 				return fs.SkipDir
 			}
 			st, err := e.Info()
+			if err == nil {
+				err = owned(p, st)
+			}
 			if err == nil && st.Mode().Perm()&0o077 != 0 {
 				err = &abi.Error{Code: "F1-CFG-054", What: "others may read this", Where: p, Hint: "chmod -R go= " + string(h)}
 			}

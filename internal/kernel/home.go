@@ -4,7 +4,6 @@
 package kernel
 
 import (
-	"os"
 	"path/filepath"
 
 	"github.com/forgeone/forgeone/abi"
@@ -15,7 +14,8 @@ import (
 type Home string
 
 // DefaultHome is the state folder that the environment names: $FORGEONE_HOME,
-// else under $XDG_STATE_HOME, else under ~/.local/state.
+// else under $XDG_STATE_HOME, else under ~/.local/state; empty, which nobody opens
+// (F1-CFG-055), where it names none: a folder that others can guess is none.
 func DefaultHome(getenv func(string) string) string {
 	if h := getenv("FORGEONE_HOME"); h != "" {
 		return h
@@ -26,11 +26,17 @@ func DefaultHome(getenv func(string) string) string {
 	if h := getenv("HOME"); h != "" {
 		return filepath.Join(h, ".local", "state", "forgeone")
 	}
-	return filepath.Join(os.TempDir(), "forgeone-state") // nowhere better: no HOME
+	return ""
 }
 
 // Folders and files of a state folder. What is derived can be deleted at any time.
-func (h Home) path(s ...string) string { return filepath.Join(append([]string{string(h)}, s...)...) }
+// None has a path where there is no state folder.
+func (h Home) path(s ...string) string {
+	if h == "" {
+		return ""
+	}
+	return filepath.Join(append([]string{string(h)}, s...)...)
+}
 
 // Config is the signed configuration.
 func (h Home) Config() string { return h.path(config.FileName) }

@@ -43,14 +43,32 @@ type Initialized struct {
 	Origin  string
 }
 
-// Init makes a state folder: keys, signed configuration, log, base policy. It
-// may be repeated and interrupted: what is there stays, what is missing is
-// made. text is the configuration, nil for the default one, and file what
-// errors call it. Two processes that do this at once take turns.
+// InitOptions say which state folder to make, and how.
+type InitOptions struct {
+	Home   string
+	File   string // what errors call Text
+	Text   []byte // the configuration; nil: the default one, or the one that is there
+	Unlock string // file that opens the keys, where they are encrypted
+	// Protect, if not zero, says with what the keys of a new folder are encrypted.
+	Protect keys.Protection
+}
+
+// Init is InitWith without protection of the keys.
 func Init(ctx context.Context, home, file string, text []byte) (*Initialized, error) {
+	return InitWith(ctx, InitOptions{Home: home, File: file, Text: text})
+}
+
+// InitWith makes a state folder: keys, signed configuration, log, base policy. It
+// may be repeated and interrupted: what is there stays, what is missing is
+// made. Two processes that do this at once take turns.
+func InitWith(ctx context.Context, o InitOptions) (*Initialized, error) {
+	home, text := o.Home, o.Text
 	h := Home(home)
+	if h == "" {
+		return nil, checkHome(home)
+	}
 	if text != nil {
-		if _, err := config.Parse(file, text); err != nil {
+		if _, err := config.Parse(o.File, text); err != nil {
 			return nil, err
 		}
 	}
@@ -71,12 +89,19 @@ func Init(ctx context.Context, home, file string, text []byte) (*Initialized, er
 	defer lock.Unlock()
 	segments, _ := filepath.Glob(filepath.Join(h.Log(), "*.seg")) // the pattern is well-formed
 	logMade := len(segments) > 0
-	open := keys.Open // a log without its keys must not get new ones
-	if !logMade {
-		open = keys.Ensure
-	}
-	local, err := open(h.Keys())
+	vault, err := o.vault(h, logMade)
 	if err != nil {
+		return nil, err
+	}
+	open := vault.Open // a log without its keys must not get new ones
+	if !logMade {
+		open = vault.Ensure
+	}
+	local, err := open()
+	if err != nil {
+		return nil, err
+	}
+	if err := private(h); err != nil {
 		return nil, err
 	}
 	res := &Initialized{Home: h, NodeKey: local.Node.Public()}
@@ -85,17 +110,18 @@ func Init(ctx context.Context, home, file string, text []byte) (*Initialized, er
 		return nil, err
 	}
 	if !logMade {
-		o := evidence.Options{Dir: h.Log(), Origin: cfg.Origin(), Key: local.Log, Control: isControl}
-		if err := evidence.Create(o); err != nil {
+		lo := evidence.Options{Dir: h.Log(), Origin: cfg.Origin(), Key: local.Log, Control: isControl}
+		if err := evidence.Create(lo); err != nil {
 			return nil, err
 		}
 	}
-	k, err := Open(ctx, Options{Home: home, Modules: []string{ModEvidence}})
+	ko := Options{Home: home, Modules: []string{ModEvidence}, vault: vault}
+	k, err := Open(ctx, ko)
 	if err != nil && !(changed && abi.CodeOf(err) == configNotInForce) {
 		return nil, err
 	}
 	if err != nil {
-		k, err = boot(ctx, unchecked(Graph()), Options{Home: home, Modules: []string{ModEvidence}})
+		k, err = boot(ctx, unchecked(Graph()), ko)
 		if err != nil {
 			return nil, err
 		}
@@ -104,6 +130,18 @@ func Init(ctx context.Context, home, file string, text []byte) (*Initialized, er
 	res.Origin, res.LogKey = k.log.Origin(), k.LogKey()
 	res.Made, err = k.found(ctx, local, cfg)
 	return res, err
+}
+
+// vault is that of the folder's keys; of a new folder it is protected if asked for.
+func (o InitOptions) vault(h Home, logMade bool) (*keys.Vault, error) {
+	if logMade || o.Protect == (keys.Protection{}) {
+		v := keys.NewVault(h.Keys(), o.Unlock)
+		if o.Protect != (keys.Protection{}) && !v.Protected() {
+			return nil, &abi.Error{Code: abi.CodeKeySecret, What: "the keys are there already, in the clear", Where: h.Keys(), Hint: "forgeone key protect --passphrase-file FILE"}
+		}
+		return v, nil
+	}
+	return keys.NewProtected(h.Keys(), o.Unlock, o.Protect)
 }
 
 func exists(path string) bool {

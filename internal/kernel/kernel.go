@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/forgeone/forgeone/abi"
@@ -23,9 +24,12 @@ const Version = "0.1.0"
 // Options say how to open a kernel.
 type Options struct {
 	Home    string           // the state folder
+	Unlock  string           // file with the passphrase or age identity, where the keys are encrypted
 	Modules []string         // modules wanted, with what they need; nil: all
 	Warn    func(msg string) // gets warnings for people; may be nil
 	Now     func() time.Time // nil: time.Now
+
+	vault *keys.Vault // the keys, opened already; nil: they are opened with Unlock
 }
 
 // Kernel is a booted kernel. Its methods may be called from several goroutines.
@@ -37,6 +41,7 @@ type Kernel struct {
 	now    func() time.Time
 	booted []string // names of modules, in the order they were started
 
+	vault  *keys.Vault
 	keys   *keys.Local
 	config *config.Config
 	ledger *ledger
@@ -71,7 +76,10 @@ func boot(ctx context.Context, graph []Module, o Options) (*Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Kernel{home: Home(o.Home), warn: o.Warn, now: o.Now}
+	k := &Kernel{home: Home(o.Home), vault: o.vault, warn: o.Warn, now: o.Now}
+	if k.vault == nil {
+		k.vault = keys.NewVault(k.home.Keys(), o.Unlock)
+	}
 	if k.warn == nil {
 		k.warn = func(string) {}
 	}
@@ -127,6 +135,9 @@ func startHome(_ context.Context, k *Kernel) error { return checkHome(string(k.h
 
 // checkHome checks that the state folder is there and nobody else's to write to.
 func checkHome(home string) error {
+	if home == "" {
+		return &abi.Error{Code: "F1-CFG-055", What: "no state folder is named: neither FORGEONE_HOME nor XDG_STATE_HOME nor HOME is set", Hint: "export FORGEONE_HOME=/var/lib/forgeone"}
+	}
 	st, err := os.Stat(home)
 	switch {
 	case os.IsNotExist(err):
@@ -138,11 +149,23 @@ func checkHome(home string) error {
 	case st.Mode().Perm()&0o022 != 0:
 		return &abi.Error{Code: "F1-CFG-052", What: "others may write to the state folder", Where: home, Hint: "chmod go-w " + home}
 	}
-	return nil
+	return owned(home, st)
+}
+
+// owned checks that a file or folder belongs to the user that this process acts as.
+func owned(path string, st os.FileInfo) error {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok || int(sys.Uid) == os.Geteuid() {
+		return nil
+	}
+	return &abi.Error{
+		Code: "F1-CFG-056", What: fmt.Sprintf("it belongs to user %d, and this is user %d", sys.Uid, os.Geteuid()), Where: path,
+		Hint: fmt.Sprintf("sudo -u '#%d' forgeone doctor", sys.Uid),
+	}
 }
 
 func startKeys(_ context.Context, k *Kernel) (err error) {
-	k.keys, err = keys.Open(k.home.Keys())
+	k.keys, err = k.vault.Open()
 	return err
 }
 

@@ -64,10 +64,10 @@ func (k *Kernel) RotateLogKey(ctx context.Context) (*Rotated, error) {
 	if err := k.settle(ctx); err != nil {
 		return nil, err
 	}
-	if _, err := keys.Generate(k.nextKeyFile()); err != nil {
+	if _, err := k.vault.Generate(k.nextKeyFile()); err != nil {
 		return nil, err
 	}
-	next, err := keys.Load(k.nextKeyFile())
+	next, err := k.vault.Load(k.nextKeyFile())
 	if err != nil {
 		return nil, err
 	}
@@ -110,11 +110,11 @@ func (k *Kernel) settle(ctx context.Context) error {
 		return err
 	}
 	current := k.LogKey()
-	key, err := keys.Load(k.logKeyFile())
+	key, err := k.vault.Load(k.logKeyFile())
 	if err == nil && bytes.Equal(key.Public(), current) {
 		return keys.Erase(k.nextKeyFile())
 	}
-	next, e := keys.Load(k.nextKeyFile())
+	next, e := k.vault.Load(k.nextKeyFile())
 	if e == nil && bytes.Equal(next.Public(), current) {
 		return keys.Replace(k.nextKeyFile(), k.logKeyFile())
 	}
@@ -122,17 +122,17 @@ func (k *Kernel) settle(ctx context.Context) error {
 }
 
 // logKey finds the private key of the log's current term. (evidence.Options.NextKey)
-func (h Home) logKey(public seal.PublicKey) (*seal.PrivateKey, error) {
+func (k *Kernel) logKey(public seal.PublicKey) (*seal.PrivateKey, error) {
 	// Twice: between the looks at the two files the one may become the other.
 	for range 2 {
 		for _, name := range []string{keys.LogFile, keys.NextLogFile} {
-			k, err := keys.Load(filepath.Join(h.Keys(), name))
-			if err == nil && bytes.Equal(k.Public(), public) {
-				return k, nil
+			key, err := k.vault.Load(filepath.Join(k.home.Keys(), name))
+			if err == nil && bytes.Equal(key.Public(), public) {
+				return key, nil
 			}
 		}
 	}
-	return nil, noLogKey(h, public)
+	return nil, noLogKey(k.home, public)
 }
 
 func noLogKey(h Home, public seal.PublicKey) error {

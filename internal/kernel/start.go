@@ -42,7 +42,7 @@ func startEvidence(ctx context.Context, k *Kernel) error {
 }
 
 func openLog(ctx context.Context, k *Kernel) (err error) {
-	k.log, err = evidence.Open(evidence.Options{Dir: k.home.Log(), Key: k.keys.Log, NextKey: k.home.logKey, Follower: k.ledger, Now: k.now, Control: isControl})
+	k.log, err = evidence.Open(evidence.Options{Dir: k.home.Log(), Key: k.keys.Log, NextKey: k.logKey, Follower: k.ledger, Now: k.now, Control: isControl})
 	if err != nil {
 		return err
 	}

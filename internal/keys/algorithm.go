@@ -40,11 +40,8 @@ func LoadSigning(path string) (Signing, error) {
 	if k, err := seal.ParsePost(b); err == nil {
 		return Signing{Post: k}, nil
 	}
-	k, err := seal.ParsePrivate(b)
-	if err != nil {
-		return Signing{}, &abi.Error{Code: abi.CodeKeyFormat, What: "not a private signing key", Where: path, Err: err}
-	}
-	return Signing{Ed25519: k}, nil
+	k, err := parsePrivate(b, path)
+	return Signing{Ed25519: k}, err
 }
 
 // LoadAnyPublic is LoadPublic for a key of either algorithm, which it names.

@@ -28,12 +28,7 @@ func marshalSecret(k seal.Key, purpose string) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: secretType, Headers: map[string]string{purposeHeader: purpose}, Bytes: k[:]})
 }
 
-func loadSecret(path string) (k seal.Key, err error) {
-	b, err := readPrivate(path)
-	if err != nil {
-		return k, err
-	}
-	defer clear(b)
+func parseSecret(b []byte, path string) (k seal.Key, err error) {
 	want := purpose(filepath.Base(path))
 	blk, rest := pem.Decode(b)
 	if blk == nil || blk.Type != secretType || blk.Headers[purposeHeader] != want || len(blk.Bytes) != len(k) || len(strings.TrimSpace(string(rest))) > 0 {

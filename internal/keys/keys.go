@@ -1,8 +1,9 @@
 // Package keys keeps key files on disk: the keys of the node, its log, its
 // operator and the local developer, the two symmetric keys of a state folder,
-// and the signing keys that people make with keygen. A private key lies in a file of its own with mode
-// 0600, appears there complete or not at all, is never overwritten, and is never
-// printed: errors name the file, not what is in it.
+// and the signing keys that people make with keygen. A private key lies in a
+// file of its own with mode 0600, appears there complete or not at all, is never
+// overwritten, and is never printed: errors name the file, not what is in it.
+// The files of a state folder may be encrypted with age.
 package keys
 
 import (
@@ -38,63 +39,73 @@ type Local struct {
 	Developer *seal.PrivateKey // signs packages on this machine
 	Recording seal.Key         // wraps the keys of recordings; outlives node keys
 	Cache     seal.Key         // authenticates caches
+
+	Vault *Vault // the folder, opened
 }
 
-// Open reads the keys in dir. A missing one is F1-KEY-002: none is made, because
-// a new key beside an old log could only hide that the old one is lost. Only the
-// operator's key may be kept elsewhere.
-func Open(dir string) (*Local, error) {
-	l, err := read(dir)
+// Open reads the keys in the folder dir, which may be protected (see NewVault).
+// A missing one is F1-KEY-002: none is made, because a new key beside an old log
+// could only hide that the old one is lost. Only the operator's key may be kept
+// elsewhere.
+func Open(dir, unlock string) (*Local, error) { return NewVault(dir, unlock).Open() }
+
+// Open is the package's Open of the vault's folder.
+func (v *Vault) Open() (*Local, error) {
+	l, err := v.open()
 	var e *abi.Error
-	if errors.As(err, &e) && e.Code == abi.CodeKeyMissing && e.Where != dir {
+	if errors.As(err, &e) && e.Code == abi.CodeKeyMissing && e.Where != v.dir {
 		e.Hint = "forgeone doctor" // keygen can't bring these back
 	}
 	return l, err
 }
 
-func read(dir string) (*Local, error) {
-	if err := checkFolder(dir); err != nil {
+func (v *Vault) open() (*Local, error) {
+	if err := checkFolder(v.dir); err != nil {
 		return nil, err
 	}
-	var l Local
+	l := Local{Vault: v}
+	for _, f := range []struct {
+		name string
+		key  **seal.PrivateKey
+	}{{NodeFile, &l.Node}, {LogFile, &l.Log}, {OperatorFile, &l.Operator}, {DeveloperFile, &l.Developer}} {
+		k, err := v.Load(filepath.Join(v.dir, f.name))
+		if err != nil && !(f.name == OperatorFile && abi.CodeOf(err) == abi.CodeKeyMissing && absent(v.dir, f.name)) {
+			return nil, err
+		}
+		*f.key = k
+	}
 	var err error
-	if l.Node, err = Load(filepath.Join(dir, NodeFile)); err != nil {
+	if l.Recording, err = v.loadSecret(filepath.Join(v.dir, RecordingFile)); err != nil {
 		return nil, err
 	}
-	if l.Log, err = loadReplaced(filepath.Join(dir, LogFile)); err != nil {
-		return nil, err
-	}
-	if l.Operator, err = Load(filepath.Join(dir, OperatorFile)); err != nil && abi.CodeOf(err) != abi.CodeKeyMissing {
-		return nil, err
-	}
-	if l.Developer, err = Load(filepath.Join(dir, DeveloperFile)); err != nil {
-		return nil, err
-	}
-	if l.Recording, err = loadSecret(filepath.Join(dir, RecordingFile)); err != nil {
-		return nil, err
-	}
-	if l.Cache, err = loadSecret(filepath.Join(dir, CacheFile)); err != nil {
+	if l.Cache, err = v.loadSecret(filepath.Join(v.dir, CacheFile)); err != nil {
 		return nil, err
 	}
 	return &l, nil
 }
 
-// Ensure makes dir (0700) and those of its keys that are missing, and opens it.
-// It may be called again, and by several processes at once: all get the same
-// keys. It is for making a state folder; whoever has a log calls Open.
-func Ensure(dir string) (*Local, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, wrote(dir, err)
-	}
-	if err := checkFolder(dir); err != nil {
+// absent tells whether the folder has no file of that name.
+func absent(dir, name string) bool {
+	_, err := os.Lstat(filepath.Join(dir, name))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// Ensure makes the vault's folder (0700) and those of its keys that are missing,
+// and opens it. It may be called again, and by several processes at once: all get
+// the same keys. It is for making a state folder; whoever has a log calls Open.
+func (v *Vault) Ensure() (*Local, error) {
+	if err := makeFolder(v.dir); err != nil {
 		return nil, err
 	}
 	for _, name := range files() {
-		path := filepath.Join(dir, name)
-		if _, err := os.Lstat(path); err == nil {
+		if !absent(v.dir, name) {
 			continue
 		}
+		path := filepath.Join(v.dir, name)
 		content, err := fresh(name)
+		if err == nil {
+			content, err = v.seal(content)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -102,7 +113,14 @@ func Ensure(dir string) (*Local, error) {
 			return nil, wrote(path, err)
 		}
 	}
-	return Open(dir)
+	return v.Open()
+}
+
+func makeFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return wrote(dir, err)
+	}
+	return checkFolder(dir)
 }
 
 // fresh returns the content of a new key file of that name.
@@ -120,11 +138,20 @@ func fresh(name string) ([]byte, error) {
 // Generate makes a new signing key in the file path, which must not exist, and
 // returns its public half.
 func Generate(path string) (seal.PublicKey, error) {
+	return generate(path, func(b []byte) ([]byte, error) { return b, nil })
+}
+
+// generate is Generate; seal makes of a file's content what is written.
+func generate(path string, seals func([]byte) ([]byte, error)) (seal.PublicKey, error) {
 	k, err := seal.GenerateKey()
 	if err != nil {
 		return nil, wrote(path, err)
 	}
-	switch err := create(path, seal.MarshalPrivate(k)); {
+	content, err := seals(seal.MarshalPrivate(k))
+	if err != nil {
+		return nil, err
+	}
+	switch err := create(path, content); {
 	case errors.Is(err, fs.ErrExist):
 		return nil, &abi.Error{Code: abi.CodeKeyExists, What: "the file exists, and a key is never overwritten", Where: path, Hint: "forgeone keygen -o " + shell(path+".new")}
 	case err != nil:
@@ -141,6 +168,13 @@ func Load(path string) (*seal.PrivateKey, error) {
 		return nil, err
 	}
 	defer clear(b)
+	return parsePrivate(b, path)
+}
+
+func parsePrivate(b []byte, path string) (*seal.PrivateKey, error) {
+	if encrypted(b) {
+		return nil, &abi.Error{Code: abi.CodeKeyLocked, What: "the file is encrypted with age", Where: path, Hint: "age -d -i IDENTITY " + shell(path) + " > plain.key"}
+	}
 	k, err := seal.ParsePrivate(b)
 	if err != nil {
 		return nil, &abi.Error{Code: abi.CodeKeyFormat, What: "not a private signing key", Where: path, Err: err}

@@ -19,7 +19,7 @@ import (
 // TestMain lets the test binary stand in for a process that makes keys.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("F1_TEST_ENSURE"); dir != "" {
-		l, err := Ensure(dir)
+		l, err := NewVault(dir, "").Ensure()
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)
@@ -51,11 +51,11 @@ func wantCode(t *testing.T, err error, want abi.Code) *abi.Error {
 
 func TestEnsure(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
-	first, err := Ensure(dir)
+	first, err := NewVault(dir, "").Ensure()
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := Ensure(dir)
+	second, err := NewVault(dir, "").Ensure()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestEnsureAtOnce(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		l, err := Open(dir)
+		l, err := Open(dir, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +123,7 @@ func TestEnsureAtOnce(t *testing.T) {
 // TestEnsureAfterCrash: what an interrupted call left is completed, not replaced.
 func TestEnsureAfterCrash(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
-	first, err := Ensure(dir)
+	first, err := NewVault(dir, "").Ensure()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,11 +132,11 @@ func TestEnsureAfterCrash(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	e := wantCode(t, errorOf(Open(dir)), abi.CodeKeyMissing)
+	e := wantCode(t, errorOf(Open(dir, "")), abi.CodeKeyMissing)
 	if e.Hint != "forgeone doctor" {
 		t.Errorf("hint %q: keygen would not bring the key back", e.Hint)
 	}
-	second, err := Ensure(dir)
+	second, err := NewVault(dir, "").Ensure()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,25 +149,25 @@ func TestEnsureAfterCrash(t *testing.T) {
 // open one is not the same as none.
 func TestOperatorElsewhere(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
-	if _, err := Ensure(dir); err != nil {
+	if _, err := NewVault(dir, "").Ensure(); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, OperatorFile)
 	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	wantCode(t, errorOf(Open(dir)), abi.CodeKeyPermissions)
+	wantCode(t, errorOf(Open(dir, "")), abi.CodeKeyPermissions)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	l, err := Open(dir)
+	l, err := Open(dir, "")
 	if err != nil || l.Operator != nil {
 		t.Fatalf("%v, %v", l, err)
 	}
 	if err := os.WriteFile(path, []byte("junk"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	wantCode(t, errorOf(Open(dir)), abi.CodeKeyFormat)
+	wantCode(t, errorOf(Open(dir, "")), abi.CodeKeyFormat)
 }
 
 func errorOf[T any](_ T, err error) error { return err }
@@ -221,7 +221,7 @@ func TestCreateDirectly(t *testing.T) {
 
 func TestPermissions(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
-	if _, err := Ensure(dir); err != nil {
+	if _, err := NewVault(dir, "").Ensure(); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range files() {
@@ -230,7 +230,7 @@ func TestPermissions(t *testing.T) {
 			if err := os.Chmod(path, mode); err != nil {
 				t.Fatal(err)
 			}
-			e := wantCode(t, errorOf(Open(dir)), abi.CodeKeyPermissions)
+			e := wantCode(t, errorOf(Open(dir, "")), abi.CodeKeyPermissions)
 			if e.Hint != "chmod 600 "+path {
 				t.Errorf("hint %q", e.Hint)
 			}
@@ -242,15 +242,15 @@ func TestPermissions(t *testing.T) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if e := wantCode(t, errorOf(Open(dir)), abi.CodeKeyPermissions); e.Hint != "chmod 700 "+dir {
+	if e := wantCode(t, errorOf(Open(dir, "")), abi.CodeKeyPermissions); e.Hint != "chmod 700 "+dir {
 		t.Errorf("hint %q", e.Hint)
 	}
-	wantCode(t, errorOf(Ensure(dir)), abi.CodeKeyPermissions)
+	wantCode(t, errorOf(NewVault(dir, "").Ensure()), abi.CodeKeyPermissions)
 }
 
 func TestRefused(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
-	l, err := Ensure(dir)
+	l, err := NewVault(dir, "").Ensure()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +266,7 @@ func TestRefused(t *testing.T) {
 	}
 	// One symmetric key in place of the other, a symmetric one for a signing one.
 	copyTo(CacheFile, RecordingFile)
-	wantCode(t, errorOf(Open(dir)), abi.CodeKeyFormat)
+	wantCode(t, errorOf(Open(dir, "")), abi.CodeKeyFormat)
 	copyTo(CacheFile, NodeFile)
 	wantCode(t, errorOf(Load(filepath.Join(dir, NodeFile))), abi.CodeKeyFormat)
 
@@ -302,8 +302,8 @@ func TestRefused(t *testing.T) {
 	wantCode(t, errorOf(Load(path+"y")), abi.CodeKeyMissing)
 	wantCode(t, errorOf(LoadPublic(path+"y")), abi.CodeKeyMissing)
 	wantCode(t, errorOf(Load(dir)), abi.CodeKeyRead)
-	wantCode(t, errorOf(Open(path)), abi.CodeKeyRead)
-	wantCode(t, errorOf(Open(dir+"y")), abi.CodeKeyMissing)
+	wantCode(t, errorOf(Open(path, "")), abi.CodeKeyRead)
+	wantCode(t, errorOf(Open(dir+"y", "")), abi.CodeKeyMissing)
 	fifo := filepath.Join(dir, "fifo") // must not wait for a writer
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
@@ -313,7 +313,7 @@ func TestRefused(t *testing.T) {
 
 // TestHidden: no way of printing the keys shows them.
 func TestHidden(t *testing.T) {
-	l, err := Ensure(filepath.Join(t.TempDir(), "keys"))
+	l, err := NewVault(filepath.Join(t.TempDir(), "keys"), "").Ensure()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -339,7 +339,7 @@ func FuzzLoad(f *testing.F) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for _, err := range []error{errorOf(Load(path)), errorOf(LoadPublic(path)), errorOf(loadSecret(path))} {
+		for _, err := range []error{errorOf(Load(path)), errorOf(LoadPublic(path)), errorOf(NewVault(filepath.Dir(path), "").loadSecret(path))} {
 			if err != nil && abi.CodeOf(err) == "" {
 				t.Fatalf("no code: %v", err)
 			}

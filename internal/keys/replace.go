@@ -5,9 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"github.com/forgeone/forgeone/abi"
-	"github.com/forgeone/forgeone/internal/seal"
 )
 
 // NextLogFile is the log's key to come, while LogFile is being replaced by it.
@@ -69,14 +66,4 @@ func zero(f *os.File) error {
 		return err
 	}
 	return f.Sync()
-}
-
-// loadReplaced is Load of a file that another process may be replacing: between
-// opening and reading it the old one may have become zeros.
-func loadReplaced(path string) (*seal.PrivateKey, error) {
-	k, err := Load(path)
-	if abi.CodeOf(err) == abi.CodeKeyFormat {
-		k, err = Load(path)
-	}
-	return k, err
 }

@@ -1,0 +1,41 @@
+package kernel
+
+import (
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/keys"
+	"github.com/forgeone/forgeone/internal/sys"
+)
+
+// Protect encrypts the private keys of a state folder, or locks those that are
+// encrypted with something else; unlock names the file that opens them. Whoever
+// has the folder open goes on working.
+func Protect(home, unlock string, p keys.Protection) error {
+	return aloneWithKeys(home, func(dir string) error { return keys.Protect(dir, unlock, p) })
+}
+
+// Unprotect puts the private keys of a state folder in the clear again.
+func Unprotect(home, unlock string) error {
+	return aloneWithKeys(home, func(dir string) error { return keys.Unprotect(dir, unlock) })
+}
+
+// aloneWithKeys calls f while nobody makes or replaces keys of the state folder.
+func aloneWithKeys(home string, f func(dir string) error) error {
+	if err := checkHome(home); err != nil {
+		return err
+	}
+	h := Home(home)
+	making, err := sys.Lock(h.path(".init"))
+	if err != nil {
+		return err
+	}
+	defer making.Unlock()
+	replacing, got, err := sys.TryLock(h.path(".rotate"))
+	if err != nil {
+		return err
+	}
+	if !got {
+		return &abi.Error{Code: abi.CodeKeyRotating, What: "another process is replacing the log's key", Where: h.Keys(), Hint: "forgeone log verify"}
+	}
+	defer replacing.Unlock()
+	return f(h.Keys())
+}

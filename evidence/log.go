@@ -34,6 +34,7 @@ type Log struct {
 	alloc   int64 // size of the segment file: up to here there are zeros to write on
 	tx      transaction
 	control uint64 // index of the last control record, plus 1
+	live    *live  // nil: no tile folder
 
 	head  atomic.Pointer[head]
 	stats struct{ batches, records, syncs, turns atomic.Uint64 }
@@ -72,10 +73,16 @@ func Open(o Options) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{o: o, w: newWalker(o.FS, o.Dir), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	if l.live, err = newLive(&o); err != nil {
+		return nil, err
+	}
 	if err := l.start(); err != nil {
 		return nil, errors.Join(publish(o.Dir, err), l.release())
 	}
 	go l.serve()
+	if l.live != nil {
+		go l.live.run()
+	}
 	return l, nil
 }
 
@@ -220,8 +227,8 @@ func (l *Log) Stats() Stats {
 
 // Close ends the log. Transactions that have not begun fail with CodeClosed;
 // Close waits for those that have, and the follower is not called after it
-// returned. It does not wait for a lock that another process has. It must not
-// be called from within a transaction.
+// returned. It does not wait for a lock that another process has, but it brings
+// Options.Tiles up to date. It must not be called from within a transaction.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	first := !l.closed
@@ -235,6 +242,9 @@ func (l *Log) Close() error {
 	l.signal()
 	if !waiting {
 		<-l.done
+	}
+	if l.live != nil {
+		l.live.close()
 	}
 	return nil
 }

@@ -54,6 +54,13 @@ type Options struct {
 	Now func() time.Time
 	// SegmentBytes is the size at which a segment is sealed, 64 MiB if 0.
 	SegmentBytes int64
+	// Tiles, if not empty, is a folder that is kept up to date as Export does it,
+	// while the log is open: about once a second, and when it is closed. Tiles come
+	// after acknowledgement: a record is durable in the log when its transaction
+	// returns, and in the tiles a moment later; nobody who appends waits for them,
+	// and an error there stops nothing (see Log.Tiles). Several logs may name one
+	// folder.
+	Tiles string
 	// FS is the file system, for tests that inject faults; nil is the real one.
 	FS sys.FS
 }

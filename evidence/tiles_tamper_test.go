@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
@@ -32,10 +33,11 @@ func needed(t testing.TB, dir string) (names []string) {
 	return names
 }
 
-// exported makes a log with n records and a few segments, and its export.
+// exported makes a log with n records and a few segments, the same each time, and
+// its export.
 func exported(t testing.TB, n int) (o Options, dir string) {
 	t.Helper()
-	o = newLog(t, small)
+	o = newLog(t, small, func(o *Options) { o.Now = func() time.Time { return time.Unix(1_700_000_000, 0) } })
 	l := openLog(t, o)
 	fill(t, l, n)
 	dir = filepath.Join(t.TempDir(), "tiles")

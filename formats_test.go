@@ -55,6 +55,7 @@ var vectorKinds = map[string]func(vector){
 	"record":  recordVector,
 	"act":     actVector,
 	"commit":  commitVector,
+	"export":  exportVector,
 	"cosig":   cosigVector,
 	"policy":  policyVector,
 	"config":  configVector,

@@ -74,17 +74,8 @@ func nodeOn(t *testing.T, d smallDisk) *node {
 		t.Fatal(err)
 	}
 	n := &node{t: t, guests: t.TempDir(), Kernel: openKernel(t, home)}
+	n.asks()
 	guests := wasmtest.Guests()
-	// asks reads a byte from its input, opens /secret, and goes on for ever.
-	guests["asks"] = wasmtest.Module{
-		MinPages: 1, Imports: []wasmtest.Import{wasmtest.FdRead, wasmtest.PathOpen},
-		Data: []wasmtest.Data{{Offset: 0, Bytes: []byte{0, 4, 0, 0, 1, 0, 0, 0}}, {Offset: 256, Bytes: []byte("secret")}},
-		Funcs: []wasmtest.Func{{Export: "_start", Body: wasmtest.Cat(
-			wasmtest.Const(0), wasmtest.Const(0), wasmtest.Const(1), wasmtest.Const(512), wasmtest.Call(0), wasmtest.Drop,
-			wasmtest.Const(3), wasmtest.Const(0), wasmtest.Const(256), wasmtest.Const(6), wasmtest.Const(0),
-			wasmtest.Const64(2), wasmtest.Const64(0), wasmtest.Const(0), wasmtest.Const(512), wasmtest.Call(1), wasmtest.Drop,
-			wasmtest.Loop(wasmtest.Br(0)))}},
-	}.Bytes()
 	// noise reads what can't be compressed for ever.
 	guests["noise"] = wasmtest.Module{
 		MinPages: 2, Imports: []wasmtest.Import{wasmtest.Random},
@@ -98,6 +89,24 @@ func nodeOn(t *testing.T, d smallDisk) *node {
 	}
 	n.run(kernel.Spec{Target: n.guest("hello")}) // admitted and compiled
 	return n
+}
+
+// asks makes the guest of that name: it reads a byte from its input, opens
+// /secret, and goes on for ever.
+func (n *node) asks() {
+	n.t.Helper()
+	b := wasmtest.Module{
+		MinPages: 1, Imports: []wasmtest.Import{wasmtest.FdRead, wasmtest.PathOpen},
+		Data: []wasmtest.Data{{Offset: 0, Bytes: []byte{0, 4, 0, 0, 1, 0, 0, 0}}, {Offset: 256, Bytes: []byte("secret")}},
+		Funcs: []wasmtest.Func{{Export: "_start", Body: wasmtest.Cat(
+			wasmtest.Const(0), wasmtest.Const(0), wasmtest.Const(1), wasmtest.Const(512), wasmtest.Call(0), wasmtest.Drop,
+			wasmtest.Const(3), wasmtest.Const(0), wasmtest.Const(256), wasmtest.Const(6), wasmtest.Const(0),
+			wasmtest.Const64(2), wasmtest.Const64(0), wasmtest.Const(0), wasmtest.Const(512), wasmtest.Call(1), wasmtest.Drop,
+			wasmtest.Loop(wasmtest.Br(0)))}},
+	}.Bytes()
+	if err := os.WriteFile(n.guest("asks"), b, 0o600); err != nil {
+		n.t.Fatal(err)
+	}
 }
 
 // refusesToRun checks that nothing runs, and that the error says what to do.

@@ -49,7 +49,7 @@ func Doctor(ctx context.Context, home, unlock string) []Check {
 		}
 		k.Close(ctx)
 	}
-	add("permissions", private(h), "nobody else can read keys and recordings")
+	add("permissions", private(h, string(h), h.Keys(), h.Recordings()), "nobody else can read keys and recordings")
 	k, err := Open(ctx, Options{Home: home, Unlock: unlock})
 	if !add("boot", err, "every module starts") {
 		return checks
@@ -63,9 +63,9 @@ func Doctor(ctx context.Context, home, unlock string) []Check {
 	return checks
 }
 
-// private checks who may read what is secret, and whose it is.
-func private(h Home) error {
-	for _, d := range []string{string(h), h.Keys(), h.Recordings()} {
+// private checks who may read what is secret in these folders, and whose it is.
+func private(h Home, folders ...string) error {
+	for _, d := range folders {
 		err := filepath.WalkDir(d, func(p string, e fs.DirEntry, err error) error {
 			if err != nil {
 				return err

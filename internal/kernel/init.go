@@ -101,7 +101,7 @@ func InitWith(ctx context.Context, o InitOptions) (*Initialized, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := private(h); err != nil {
+	if err := private(h, h.Keys()); err != nil {
 		return nil, err
 	}
 	res := &Initialized{Home: h, NodeKey: local.Node.Public()}

@@ -17,4 +17,6 @@ var witnessCodes = []CodeInfo{
 	{"F1-WIT-013", "another process has this log cosigned", "One process at a time asks the witnesses of a log. The other one took longer than a minute. See whether it is stopped.", 3},
 	{"F1-WIT-014", "this is not a request to a witness", "A request is a line with the old size, at most 63 lines with a consistency proof, an empty line, and a checkpoint (C2SP tlog-witness).", 1},
 	{"F1-WIT-015", "the address can't be listened on", "The operating system refuses the address: it is in use, not this machine's, or needs rights. Name another, such as 127.0.0.1:0.", 3},
+	{"F1-WIT-016", "there is no witness of that name", "A witness is called by the name that its verifier key begins with. forgeone log witness list shows them.", 1},
+	{"F1-WIT-017", "the quorum can't be reached", "More witnesses would be asked for than there are, so that nothing could ever be witnessed. Lower the quorum first, or add witnesses.", 1},
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
+	"time"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/sys"
@@ -29,6 +30,9 @@ type VerifyOptions struct {
 	// names, with its own quorum, which binds nobody who holds the log's key.
 	Witnesses []NoteKey
 	Quorum    uint64
+	// Since, if not zero, is when witnesses must have vouched at the earliest: an
+	// older log put back together with its cosigned checkpoint shows by that only.
+	Since time.Time
 	// Cosigned is the checkpoint that witnesses cosigned. Nil: the one in dir.
 	Cosigned *Checkpoint
 }

@@ -31,15 +31,27 @@ const (
 
 // Witnessed is what witnesses say of a log.
 type Witnessed struct {
-	State  WitnessState
-	Size   uint64     // records that the cosigned checkpoint covers
-	Quorum uint64     // how many witnesses are asked for
-	Of     int        // how many witnesses count
-	By     []Cosigner // who vouches for those records
+	State   WitnessState
+	Records uint64     // in the log
+	Size    uint64     // records that the cosigned checkpoint covers
+	Quorum  uint64     // how many witnesses are asked for
+	Of      int        // how many witnesses count
+	By      []Cosigner // who vouches for those records
 }
 
 // Yes tells whether the log is witnessed, at least up to Size.
 func (w *Witnessed) Yes() bool { return w.State == AllWitnessed || w.State == PrefixWitnessed }
+
+// String says it in a line.
+func (w *Witnessed) String() string {
+	switch {
+	case w.State == Unwitnessed:
+		return "unwitnessed: that an older log was put back would not show"
+	case len(w.By) == 0:
+		return fmt.Sprintf("%s: no witness vouches, and %d are asked for", w.State, w.Quorum)
+	}
+	return fmt.Sprintf("%s: %d of %d records by %s (newest %s)", w.State, w.Size, w.Records, cosigners(w.By), w.Newest().UTC().Format(time.RFC3339))
+}
 
 // Newest is the time of the newest cosignature, zero if there is none.
 func (w *Witnessed) Newest() (at time.Time) {
@@ -55,6 +67,31 @@ func (w *Witnessed) Newest() (at time.Time) {
 type Cosigner struct {
 	Name string
 	Time time.Time
+}
+
+// since counts those that vouched at that time or later.
+func (w *Witnessed) since(at time.Time) (n uint64) {
+	for _, c := range w.By {
+		if !c.Time.Before(at) {
+			n++
+		}
+	}
+	return n
+}
+
+// Cosigners returns those of the witnesses that cosigned c. One cosignature that is
+// wrong spoils all: CodeCosignature.
+func (c *Checkpoint) Cosigners(keys []NoteKey) (by []Cosigner, err error) {
+	for _, k := range keys {
+		at, ok, err := c.SignedBy(k)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			by = append(by, Cosigner{k.Name, at})
+		}
+	}
+	return by, nil
 }
 
 // WitnessKeys returns the verifier keys of set.
@@ -211,20 +248,15 @@ func (k *headCheck) end(dir string, o *VerifyOptions, origin string, records uin
 		w.Quorum = uint64(len(keys))
 	}
 	w.Of = len(keys)
-	return w, k.judge(dir, &w, keys, origin, records)
+	return w, k.judge(dir, &w, keys, origin, records, o.Since)
 }
 
-func (k *headCheck) judge(dir string, w *Witnessed, keys []NoteKey, origin string, records uint64) error {
-	w.State = Unwitnessed
+func (k *headCheck) judge(dir string, w *Witnessed, keys []NoteKey, origin string, records uint64, since time.Time) error {
+	w.State, w.Records = Unwitnessed, records
 	if k.cosigned != nil {
-		for _, x := range keys {
-			at, ok, err := k.cosigned.SignedBy(x)
-			if err != nil {
-				return err
-			}
-			if ok {
-				w.By = append(w.By, Cosigner{x.Name, at})
-			}
+		var err error
+		if w.By, err = k.cosigned.Cosigners(keys); err != nil {
+			return err
 		}
 	}
 	if len(w.By) > 0 {
@@ -241,9 +273,13 @@ func (k *headCheck) judge(dir string, w *Witnessed, keys []NoteKey, origin strin
 			return &abi.Error{Code: CodeForked, What: fmt.Sprintf("%s saw other records among the first %d", cosigners(w.By), h.Size), Where: dir, Hint: "keep both the log and the cosigned checkpoint: together they show that the log's key signed two histories"}
 		}
 	}
-	if uint64(len(w.By)) < w.Quorum {
+	if n := w.since(since); n < w.Quorum {
 		w.State = QuorumMissing
-		return &abi.Error{Code: CodeQuorum, What: fmt.Sprintf("%d of %d witnesses vouch for this log, and %d are asked for", len(w.By), w.Of, w.Quorum), Where: dir, Hint: "forgeone log witness sync"}
+		late := ""
+		if !since.IsZero() {
+			late = " since " + since.UTC().Format(time.RFC3339)
+		}
+		return &abi.Error{Code: CodeQuorum, What: fmt.Sprintf("%d of %d witnesses vouch for this log%s, and %d are asked for", n, w.Of, late, w.Quorum), Where: dir, Hint: "forgeone log witness sync"}
 	}
 	if len(w.By) > 0 {
 		if w.State = AllWitnessed; w.Size < records {

@@ -130,8 +130,14 @@ func TestOldImage(t *testing.T) {
 	w.Dir = old
 	// Nothing of it shows in the image itself, its cosigned checkpoint included.
 	w.want(t, w.both(), AllWitnessed, "")
-	// What somebody else kept shows it.
+	// Its cosignatures are old: they say when.
 	o := w.both()
+	o.Since = time.Unix(1700000001, 0)
+	w.want(t, o, QuorumMissing, CodeQuorum)
+	o.Quorum = 1
+	w.want(t, o, AllWitnessed, "")
+	// What somebody else kept shows it.
+	o = w.both()
 	o.Cosigned = seen
 	w.want(t, o, Behind, CodeBehind)
 	_, err := w.verify(VerifyOptions{Heads: []*Checkpoint{seen}})

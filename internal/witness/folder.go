@@ -149,9 +149,9 @@ func writeSizes(dir string, sizes map[string]uint64, peers []Peer) error {
 	return nil
 }
 
-// Forget drops what is known here of what the witness has seen: when it comes
-// back, it begins anew.
-func Forget(ctx context.Context, dir string, key evidence.NoteKey) error {
+// Forget drops what is known here of what the witness of that name has seen: when
+// it comes back, it begins anew.
+func Forget(ctx context.Context, dir, name string) error {
 	unlock, err := lockSync(ctx, dir)
 	if err != nil {
 		return err
@@ -161,14 +161,77 @@ func Forget(ctx context.Context, dir string, key evidence.NoteKey) error {
 	if err != nil {
 		return err
 	}
-	delete(sizes, key.String())
 	var left []Peer
 	for vkey := range sizes {
 		k, err := evidence.ParseNoteKey(vkey)
 		if err != nil {
 			return err
 		}
-		left = append(left, Peer{Key: k})
+		if k.Name != name {
+			left = append(left, Peer{Key: k})
+		}
 	}
 	return writeSizes(dir, sizes, left)
+}
+
+// Peers returns the witnesses of set, to be asked.
+func Peers(set abi.WitnessSet) ([]Peer, error) {
+	keys, err := evidence.WitnessKeys(set)
+	if err != nil {
+		return nil, err
+	}
+	peers := make([]Peer, len(keys))
+	for i, k := range keys {
+		peers[i] = Peer{Key: k, URL: set.Witnesses[i].URL}
+	}
+	return peers, nil
+}
+
+// View is what is known in a log's folder of its witnesses, by a look at sizes: the
+// log itself is not verified.
+type View struct {
+	evidence.Witnessed
+	Peers []Peer
+}
+
+// Look reads what the witnesses of set have seen of the log in dir, which has that
+// many records.
+func Look(dir string, records uint64, set abi.WitnessSet) (v View, err error) {
+	if v.Peers, err = Peers(set); err != nil {
+		return v, err
+	}
+	sizes, err := readSizes(dir)
+	if err != nil {
+		return v, err
+	}
+	var keys []evidence.NoteKey
+	for i, p := range v.Peers {
+		v.Peers[i].Seen = sizes[p.Key.String()]
+		keys = append(keys, p.Key)
+	}
+	c, err := evidence.ReadCosigned(dir)
+	if err != nil {
+		return v, err
+	}
+	w := &v.Witnessed
+	w.State, w.Records, w.Quorum, w.Of = evidence.Unwitnessed, records, set.Quorum, len(keys)
+	if c != nil {
+		if w.By, err = c.Cosigners(keys); err != nil {
+			return v, err
+		}
+		w.Size = c.Size
+	}
+	switch n := len(w.By); {
+	case uint64(n) < w.Quorum:
+		w.State = evidence.QuorumMissing
+	case n == 0:
+		w.Size = 0
+	case w.Size > records:
+		w.State = evidence.Behind
+	case w.Size == records:
+		w.State = evidence.AllWitnessed
+	default:
+		w.State = evidence.PrefixWitnessed
+	}
+	return v, nil
 }

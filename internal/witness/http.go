@@ -6,7 +6,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"time"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/sys"
 )
 
 // Limits of the server.
@@ -68,9 +73,33 @@ func (w *Witness) Handler() http.Handler {
 	return &handler{w, make(chan struct{}, maxAtOnce)}
 }
 
+// Listen takes the address host:port; port 0 is any that is free.
+func Listen(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, &abi.Error{Code: CodeListen, What: "the address can't be listened on", Where: address, Err: err, Hint: "--listen 127.0.0.1:0"}
+	}
+	return l, nil
+}
+
+// Address returns the submission prefix of a witness that is served on l.
+func Address(l net.Listener) string { return "http://" + l.Addr().String() }
+
 // Serve answers requests on l until ctx ends; those under way are finished. It
-// closes l.
+// closes l. While it runs, the file address in the witness's folder says where.
 func (w *Witness) Serve(ctx context.Context, l net.Listener) error {
+	path := filepath.Join(w.s.dir, AddressFile)
+	if err := sys.WriteFile(path, []byte(Address(l)+"\n"), 0o644); err != nil {
+		return errors.Join(folder(path, err), l.Close())
+	}
+	err := w.serve(ctx, l)
+	if e := os.Remove(path); err == nil && e != nil {
+		err = folder(path, e)
+	}
+	return err
+}
+
+func (w *Witness) serve(ctx context.Context, l net.Listener) error {
 	s := &http.Server{
 		Handler: w.Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: bodyTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,

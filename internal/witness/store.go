@@ -21,10 +21,12 @@ const (
 	KeyFile  = "witness.key" // private, 0600
 	VkeyFile = "vkey"        // its verifier key, which fixes the witness's name
 	LogsFile = "logs"        // verifier keys of the logs it knows, one a line
-	lockFile = "lock"
-	headsDir = "heads" // the newest cosigned checkpoint of each log
-	maxList  = 1 << 20
-	idDomain = "forgeone/witness-log/v1"
+	// AddressFile says where the witness is served.
+	AddressFile = "address"
+	lockFile    = "lock"
+	headsDir    = "heads" // the newest cosigned checkpoint of each log
+	maxList     = 1 << 20
+	idDomain    = "forgeone/witness-log/v1"
 )
 
 // store is a witness's folder. One process has it at a time.
@@ -48,6 +50,9 @@ func openStore(dir, name string) (*store, error) {
 		return nil, &abi.Error{Code: CodeInUse, What: "another process serves this witness: two of them could vouch for two histories", Where: dir}
 	}
 	s := &store{dir: dir, lock: lock}
+	if err := os.Remove(filepath.Join(dir, AddressFile)); err != nil && !errors.Is(err, fs.ErrNotExist) { // of one that was killed
+		return nil, errors.Join(folder(dir, err), lock.Unlock())
+	}
 	if err := s.identify(name); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
@@ -146,14 +151,23 @@ func (s *store) accuse(c *evidence.Checkpoint) (path string, err error) {
 	return path, nil
 }
 
+// ReadLogs reads a list of verifier keys of logs: one a line, besides empty
+// lines and comments (#).
+func ReadLogs(path string) ([]evidence.NoteKey, error) { return readLogs(path, "") }
+
 // logs returns the verifier keys of origin in the list of known logs, which is
 // read anew each time; with "" it checks and returns all.
 func (s *store) logs(origin string) (found []evidence.NoteKey, err error) {
-	path := filepath.Join(s.dir, LogsFile)
-	b, err := sys.ReadRegular(path, maxList)
+	found, err = readLogs(filepath.Join(s.dir, LogsFile), origin)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
-	} else if err != nil {
+	}
+	return found, err
+}
+
+func readLogs(path, origin string) (found []evidence.NoteKey, err error) {
+	b, err := sys.ReadRegular(path, maxList)
+	if err != nil {
 		return nil, folder(path, err)
 	}
 	n := 0

@@ -176,7 +176,7 @@ func TestWitnessForgot(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	// Taken out and added again, it begins anew.
-	if err := Forget(t.Context(), l.o.Dir, w.Key()); err != nil {
+	if err := Forget(t.Context(), l.o.Dir, w.Key().Name); err != nil {
 		t.Fatal(err)
 	}
 	if o := l.sync(t, 1, w.peer); !o.Kept {

@@ -40,4 +40,6 @@ var logCodes = []CodeInfo{
 	{"F1-LOG-045", "this is not a checkpoint", "A checkpoint is text (origin, tree size, root in base64), an empty line, and signature lines, each in its one canonical form (C2SP tlog-checkpoint and signed-note).", 1},
 	{"F1-LOG-046", "a signature on a checkpoint is wrong", "A signature line names a known key and is not that key's signature over this text: the checkpoint or the line was edited. The whole checkpoint is refused.", 1},
 	{"F1-LOG-047", "this is not a verifier key", "A verifier key has the form name+hash+base64, as forgeone log witness serve prints it. Its hash must be that of its name and key; a witness's key has signature type 4, a log's type 1; a key counts once.", 2},
+	{"F1-LOG-048", "two checkpoints can't be compared without the log", "Of two checkpoints of different sizes the later may continue the earlier or not; only the log, or an export of it, shows which. Give its folder and its public key.", 3},
+	{"F1-LOG-049", "nobody who is known signed the checkpoint", "A checkpoint counts only when the log's key or a witness that you named signed it: anybody can write down a size and a root. Give the public key of the log, or the verifier key of a witness.", 1},
 }

@@ -19,4 +19,5 @@ var witnessCodes = []CodeInfo{
 	{"F1-WIT-015", "the address can't be listened on", "The operating system refuses the address: it is in use, not this machine's, or needs rights. Name another, such as 127.0.0.1:0.", 3},
 	{"F1-WIT-016", "there is no witness of that name", "A witness is called by the name that its verifier key begins with. forgeone log witness list shows them.", 1},
 	{"F1-WIT-017", "the quorum can't be reached", "More witnesses would be asked for than there are, so that nothing could ever be witnessed. Lower the quorum first, or add witnesses.", 1},
+	{"F1-WIT-018", "the log has no witnesses", "Nobody is there to be asked. Add a witness, run by somebody who can't put back this machine's disk: forgeone log witness add VKEY URL, then forgeone log witness quorum N.", 2},
 }

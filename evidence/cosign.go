@@ -2,12 +2,8 @@ package evidence
 
 import (
 	"encoding/binary"
-	"fmt"
-	"math"
 	"strconv"
 	"time"
-
-	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/forgeone/forgeone/abi"
 )
@@ -101,30 +97,3 @@ func (c *Checkpoint) put(s NoteSignature) {
 	}
 	c.Sigs = append(c.Sigs, s)
 }
-
-// CheckConsistency checks the proof (RFC 6962, section 2.1.2) that the tree of
-// size records with that root begins with the old records that had oldRoot. From
-// nothing everything follows, with an empty proof.
-func CheckConsistency(old, size uint64, oldRoot, root abi.Digest, proof []abi.Digest) error {
-	refuse := func(err error) error {
-		return &abi.Error{Code: CodeForked, What: fmt.Sprintf("no proof that the tree of %d records begins with the one of %d", size, old), Err: err}
-	}
-	switch {
-	case old > size || size > math.MaxInt64:
-		return refuse(fmt.Errorf("%d records are not before %d", old, size))
-	case old == 0 && (len(proof) > 0 || (size == 0 && root != emptyRoot())):
-		return refuse(fmt.Errorf("nothing is to be proved from an empty tree on"))
-	case old == 0:
-		return nil
-	}
-	p := make(tlog.TreeProof, len(proof))
-	for i, d := range proof {
-		p[i] = tlog.Hash(d)
-	}
-	if err := tlog.CheckTree(p, int64(size), tlog.Hash(root), int64(old), tlog.Hash(oldRoot)); err != nil {
-		return refuse(err)
-	}
-	return nil
-}
-
-func emptyRoot() abi.Digest { return (&tree{}).root(nil) }

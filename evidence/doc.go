@@ -32,8 +32,9 @@
 //
 // What verification can't see: whoever holds the log's current private key can
 // rewrite the current term, and whoever puts back a whole older copy of the folder
-// is found only by someone who kept a later key or a checkpoint elsewhere. Until a
-// witness signs checkpoints, every report says so (Report.Witnessed).
+// is found only by someone who kept a later key or a checkpoint elsewhere
+// (VerifyOptions.Heads), or by witnesses (VerifyOptions.Witnesses). Without them
+// every report says so (Report.Witnessed).
 //
 // Errors are *abi.Error with a code F1-LOG-…, the file, the byte and the
 // record they are about.

@@ -18,14 +18,13 @@ const (
 	MaxCheckpoint = 128 << 10
 
 	maxSignatures = 64
-	maxTreeSize   = 1<<63 - 1
 )
 
 // Checkpoint is a tree head with the signatures on it (C2SP tlog-checkpoint and
 // signed-note), of which none is checked.
 type Checkpoint struct {
 	Origin string
-	Size   uint64 // at most 2^63-1
+	Size   uint64 // at most 2^61
 	Root   abi.Digest
 	Text   []byte // what is signed, extension lines included
 	Sigs   []NoteSignature
@@ -80,7 +79,7 @@ func (c *Checkpoint) parseText() error {
 		}
 	}
 	size, err := strconv.ParseUint(line[1], 10, 64)
-	if err != nil || strconv.FormatUint(size, 10) != line[1] || size > maxTreeSize {
+	if err != nil || strconv.FormatUint(size, 10) != line[1] || size > maxTree {
 		return fmt.Errorf("%q is no tree size", clip(line[1]))
 	}
 	root, err := base64.StdEncoding.Strict().DecodeString(line[2])

@@ -30,6 +30,8 @@ type VerifyOptions struct {
 	// names, with its own quorum, which binds nobody who holds the log's key.
 	Witnesses []NoteKey
 	Quorum    uint64
+	// Unwitnessed says not to ask for any witness, those that the log names neither.
+	Unwitnessed bool
 	// Since, if not zero, is when witnesses must have vouched at the earliest: an
 	// older log put back together with its cosigned checkpoint shows by that only.
 	Since time.Time

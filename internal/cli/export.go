@@ -19,14 +19,16 @@ import (
 func (a *app) logExportCmd() *cobra.Command {
 	var tiles string
 	var given []string
+	var seen bool
 	c := &cobra.Command{
-		Use:   "export --tiles DIR [LOGDIR]",
+		Use:   "export --tiles DIR [--witnessed] [LOGDIR]",
 		Short: "Export the log as files that other tools verify",
 		Long: `Write the log of this node, or the one in LOGDIR, to DIR as C2SP tlog-tiles: its
 checkpoint, its tiles, its records, and the key that verifies it in the file vkey.
 The log is verified on the way. What DIR holds already stays: only what is new is
 written, and DIR is refused if it holds the export of another log. Any web server
-can publish DIR; forgeone log verify DIR checks it anywhere.`,
+can publish DIR; forgeone log verify DIR checks it anywhere. With --witnessed the
+export reaches as far as witnesses have vouched, and carries their signatures.`,
 		Example: "  forgeone log export --tiles /srv/log\n  forgeone log verify --key log.pub /srv/log",
 		Args:    args(0, 1, "at most one folder"),
 		RunE: func(_ *cobra.Command, got []string) error {
@@ -38,7 +40,13 @@ can publish DIR; forgeone log verify DIR checks it anywhere.`,
 				return err
 			}
 			p := a.progress(false)
-			r, err := evidence.Export(a.ctx, a.logDir(got), tiles, pins, evidence.ExportOptions{Progress: p.tell})
+			o := evidence.ExportOptions{Progress: p.tell}
+			if seen {
+				if o.Checkpoint, err = cosignedNote(a.logDir(got)); err != nil {
+					return err
+				}
+			}
+			r, err := evidence.Export(a.ctx, a.logDir(got), tiles, pins, o)
 			p.end()
 			if err != nil {
 				return err
@@ -61,6 +69,7 @@ can publish DIR; forgeone log verify DIR checks it anywhere.`,
 		},
 	}
 	c.Flags().StringVar(&tiles, "tiles", "", "folder to export to")
+	c.Flags().BoolVar(&seen, "witnessed", false, "publish the newest checkpoint that witnesses cosigned, and the records up to it")
 	keyFlag(c, &given)
 	return c
 }
@@ -159,7 +168,7 @@ func proofJSONOf(p evidence.Proven, raw *evidence.Proof, file string) proofJSON 
 const maxProofFile = 1 << 20
 
 // verifyProof verifies the proof in the file path.
-func (a *app) verifyProof(path string, pins []evidence.PublicKey) error {
+func (a *app) verifyProof(path string, pins []evidence.PublicKey, o evidence.VerifyOptions) error {
 	b, err := sys.ReadRegular(path, maxProofFile)
 	if err != nil {
 		return &abi.Error{Code: "F1-CLI-002", What: "cannot read the proof", Where: path, Err: err}
@@ -167,7 +176,7 @@ func (a *app) verifyProof(path string, pins []evidence.PublicKey) error {
 	raw, err := evidence.ParseProof(b)
 	var p evidence.Proven
 	if err == nil {
-		p, err = raw.Verify(pins, evidence.VerifyOptions{})
+		p, err = raw.Verify(pins, o)
 	}
 	if err != nil {
 		var e *abi.Error
@@ -178,7 +187,7 @@ func (a *app) verifyProof(path string, pins []evidence.PublicKey) error {
 	}
 	return a.emit(proofJSONOf(p, raw, path), func(w io.Writer) {
 		j := recordOf(p.Index, p.Record)
-		fmt.Fprintf(w, "verified: record %d of %s, in a tree of %d records\nroot %s\n%s\nkind %s\ntime %s\n", p.Index, p.Origin, p.Records, p.Root.Hex(), seenBy(p.Witnessed.Yes()), j.Kind, j.Time)
+		fmt.Fprintf(w, "verified: record %d of %s, in a tree of %d records\nroot %s\n%s\nkind %s\ntime %s\n", p.Index, p.Origin, p.Records, p.Root.Hex(), &p.Witnessed, j.Kind, j.Time)
 		fields(w, j.Body)
 	})
 }

@@ -18,7 +18,7 @@ import (
 
 func (a *app) logCmd() *cobra.Command {
 	c := &cobra.Command{Use: "log", Short: "The evidence log", Args: args(0, 0, "a subcommand"), RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(a.logVerifyCmd(), a.logListCmd(), a.logShowCmd(), a.logExportCmd(), a.logServeCmd(), a.logProveCmd())
+	c.AddCommand(a.logVerifyCmd(), a.logListCmd(), a.logShowCmd(), a.logExportCmd(), a.logServeCmd(), a.logProveCmd(), a.witnessCmd())
 	return c
 }
 
@@ -33,6 +33,7 @@ func (a *app) logDir(got []string) string {
 func (a *app) logVerifyCmd() *cobra.Command {
 	var given []string
 	var sem semantics
+	var seen witnessed
 	var progress bool
 	c := &cobra.Command{
 		Use:   "verify [--key PUB]... [PATH]",
@@ -47,7 +48,11 @@ given must be one of the log's: keys found in PATH prove nothing.
 The first key of a log vouches for all that follow, but not against a thief of an
 old key, who can make another log from that key's term on. The newest one shows
 that, but by itself not that its owner made up the past. Give all that you know
-('forgeone key export --public --role log' prints them).`,
+('forgeone key export --public --role log' prints them).
+
+Nobody but a witness can tell that an older log was put back or that another was
+shown to others. With --witness their cosignatures are demanded; without it
+those of the witnesses that the log itself names, if it asks for a quorum.`,
 		Example: "  forgeone log verify\n  forgeone log verify --key first.pub --key newest.pub /mnt/copy/log\n  forgeone log verify --key log.pub start.tlog-proof",
 		Args:    args(0, 1, "at most one path"),
 		RunE: func(_ *cobra.Command, got []string) error {
@@ -55,57 +60,55 @@ that, but by itself not that its owner made up the past. Give all that you know
 			if err != nil {
 				return err
 			}
-			path := a.logDir(got)
+			path, o := a.logDir(got), evidence.VerifyOptions{Each: sem.each()}
+			if err := seen.fill(&o); err != nil {
+				return err
+			}
 			place, err := evidence.Look(path)
 			if err != nil {
 				return err
 			}
 			if place == evidence.PlaceProof {
-				return a.verifyProof(path, pins)
+				return a.verifyProof(path, pins, o)
 			}
 			p := a.progress(progress)
+			o.Progress = p.tell
 			verify, what := evidence.Verify, ""
 			if place == evidence.PlaceTiles {
 				verify, what = evidence.VerifyTiles, " of an export"
 			}
-			r, err := verify(a.ctx, path, pins, evidence.VerifyOptions{Each: sem.each(), Progress: p.tell})
+			r, err := verify(a.ctx, path, pins, o)
 			p.end()
 			if err != nil {
 				return err
 			}
 			return a.emit(struct {
-				Schema    string     `json:"schema"`
-				Verified  bool       `json:"verified"`
-				Export    bool       `json:"export"`
-				Origin    string     `json:"origin"`
-				Records   uint64     `json:"records"`
-				Segments  int        `json:"segments"`
-				Bytes     int64      `json:"bytes"`
-				Root      string     `json:"root"`
-				Witnessed bool       `json:"witnessed"`
-				Terms     []termJSON `json:"terms"`
-				Semantics bool       `json:"semantics"`
-			}{"forgeone.log.verify/v1", true, place == evidence.PlaceTiles, r.Origin, r.Records, int(r.Segments), int64(r.Bytes), r.Root.Hex(), r.Witnessed.Yes(), termsOf(r.Terms), sem.on}, func(w io.Writer) {
+				Schema    string        `json:"schema"`
+				Verified  bool          `json:"verified"`
+				Export    bool          `json:"export"`
+				Origin    string        `json:"origin"`
+				Records   uint64        `json:"records"`
+				Segments  int           `json:"segments"`
+				Bytes     int64         `json:"bytes"`
+				Root      string        `json:"root"`
+				Witnessed bool          `json:"witnessed"`
+				Terms     []termJSON    `json:"terms"`
+				Semantics bool          `json:"semantics"`
+				Witness   witnessedJSON `json:"witness"`
+			}{"forgeone.log.verify/v1", true, place == evidence.PlaceTiles, r.Origin, r.Records, int(r.Segments), int64(r.Bytes), r.Root.Hex(), r.Witnessed.Yes(), termsOf(r.Terms), sem.on, witnessedOf(&r.Witnessed)}, func(w io.Writer) {
 				if place == evidence.PlaceLog {
 					what = fmt.Sprintf(", %d segment(s)", r.Segments)
 				}
-				fmt.Fprintf(w, "verified: %d records%s, of %s\nroot %s\n%s\n%s\n", r.Records, what, r.Origin, r.Root.Hex(), termLine(r.Terms), seenBy(r.Witnessed.Yes()))
+				fmt.Fprintf(w, "verified: %d records%s, of %s\nroot %s\n%s\n%s\n", r.Records, what, r.Origin, r.Root.Hex(), termLine(r.Terms), &r.Witnessed)
 				sem.print(w)
 			})
 		},
 	}
 	sem.flag(c)
+	seen.flags(c)
 	keyFlag(c, &given)
 	c.Flags().BoolVar(&progress, "progress", false, "tell on standard error how far it is, also where that is no terminal")
 	return c
-}
-
-// seenBy says what a checkpoint is worth.
-func seenBy(witnessed bool) string {
-	if witnessed {
-		return "witnessed"
-	}
-	return "unwitnessed: that an older log was put back would not show"
 }
 
 type recordJSON struct {

@@ -56,7 +56,7 @@ func Doctor(ctx context.Context, home, unlock string) []Check {
 	}
 	defer k.Close(ctx)
 	r, err := evidence.Verify(ctx, h.Log(), []evidence.PublicKey{k.LogKey()}, evidence.VerifyOptions{})
-	add("log", err, fmt.Sprintf("%d records verify", r.Records))
+	add("log", err, fmt.Sprintf("%d records verify; %s", r.Records, r.Witnessed.String()))
 	add("packages", k.checkPackages(), "every installed package verifies")
 	add("recordings", k.checkRecordings(), "every run has its recording, and every recording its run")
 	add("policies", k.checkPolicies(), "every kept policy is whole")

@@ -77,6 +77,3 @@ func reachable(set *abi.WitnessSet) error {
 func (k *Kernel) LogHead() (*evidence.Checkpoint, error) {
 	return evidence.ParseCheckpoint(k.log.Checkpoint())
 }
-
-// LogKey returns the key that signs the log now.
-func (k *Kernel) LogKey() evidence.PublicKey { return k.keys.Node.Public() }

@@ -174,7 +174,7 @@ func (w *Witness) advance(r request) answer {
 		w.tell(fmt.Sprintf("%s has two histories of %d records: compare %s with %s", r.head.Origin, size, w.s.head(r.head.Origin), path))
 		return conflict(size)
 	}
-	if err := evidence.CheckConsistency(size, r.head.Size, root, r.head.Root, r.proof); err != nil {
+	if err := continues(size, root, r); err != nil {
 		w.tell(fmt.Sprintf("%s: %v", r.head.Origin, err))
 		return refusal(http.StatusUnprocessableEntity, "the consistency proof does not verify")
 	}
@@ -193,6 +193,20 @@ func (w *Witness) advance(r request) answer {
 	}
 	w.tell(fmt.Sprintf("%s: %d records, cosigned", r.head.Origin, r.head.Size))
 	return answer{status: http.StatusOK, body: line}
+}
+
+// continues checks the proof that r.head continues the size records with that
+// root. From nothing everything follows, without a proof.
+func continues(size uint64, root abi.Digest, r request) error {
+	switch {
+	case size > 0:
+		return evidence.VerifyConsistency(size, root, r.head.Size, r.head.Root, r.proof)
+	case len(r.proof) > 0:
+		return errors.New("nothing is to be proved from an empty log on")
+	case r.head.Size == 0 && r.head.Root != root:
+		return errors.New("the root of an empty log is another")
+	}
+	return nil
 }
 
 // emptyRoot is the root of a tree of no records.

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/forgeone/forgeone/abi"
-	"github.com/forgeone/forgeone/internal/seal"
 )
 
 // The archive of assets: magic, u32 files, u32 index length; the index with, per
@@ -175,30 +174,34 @@ func parseIndex(b []byte, files uint32, contents uint64) ([]asset, *abi.Error) {
 	return out, nil
 }
 
-// parseAssets returns the files of an archive; the contents are slices of b.
-func parseAssets(b []byte) (map[string][]byte, *abi.Error) {
-	n, index, e := parseArchiveHeader(b, uint64(len(b)))
+// readIndex returns the files of an archive of size bytes in r and where their
+// contents begin, one after another.
+func readIndex(r io.ReaderAt, size uint64) ([]asset, int64, error) {
+	head := make([]byte, archiveHeader)
+	if _, err := r.ReadAt(head, 0); err != nil {
+		return nil, 0, err
+	}
+	n, index, e := parseArchiveHeader(head, size)
 	if e != nil {
-		return nil, e
+		return nil, 0, e
 	}
-	contents := b[archiveHeader+index:]
-	files, e := parseIndex(b[archiveHeader:archiveHeader+index], n, uint64(len(contents)))
+	b := make([]byte, index)
+	if _, err := r.ReadAt(b, archiveHeader); err != nil && len(b) > 0 {
+		return nil, 0, err
+	}
+	at := archiveHeader + int64(index)
+	files, e := parseIndex(b, n, size-uint64(at))
 	if e != nil {
-		return nil, e
+		return nil, 0, e
 	}
-	m := make(map[string][]byte, len(files))
-	for _, f := range files {
-		m[f.name] = contents[:f.length:f.length]
-		contents = contents[f.length:]
-	}
-	return m, nil
+	return files, at, nil
 }
 
-// checkAssets hashes an archive of size bytes from r into h and then checks its
+// checkAssets copies an archive of size bytes from r to w and then checks its
 // index, keeping only the index in memory. A read error comes as err; what is
 // wrong with the archive, which matters only once its digest is right, as e.
-func checkAssets(r io.Reader, size uint64, h *seal.Hash) (e *abi.Error, err error) {
-	r = io.TeeReader(r, h)
+func checkAssets(r io.Reader, size uint64, w io.Writer) (e *abi.Error, err error) {
+	r = io.TeeReader(r, w)
 	head := make([]byte, archiveHeader)
 	if _, err := io.ReadFull(r, head); err != nil {
 		return nil, err

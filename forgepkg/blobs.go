@@ -17,14 +17,15 @@ func (p *Package) blob(i int) (*io.SectionReader, *seal.Hash) {
 	return io.NewSectionReader(p.r, p.offsets[i], int64(b.Length)), seal.NewHash(domain)
 }
 
-// check hashes blob i and compares, in constant memory.
-func (p *Package) check(i int) error {
+// check hashes blob i and compares, in constant memory. table, if not nil, gets
+// the digests of its chunks.
+func (p *Package) check(i int, table *chunkTable) error {
 	r, h := p.blob(i)
 	b := p.manifest.Blobs[i]
 	var malformed *abi.Error
 	var err error
 	if b.Role == RoleAssets {
-		malformed, err = checkAssets(r, b.Length, h)
+		malformed, err = checkAssets(r, b.Length, io.MultiWriter(h, table))
 	} else {
 		_, err = io.Copy(h, r)
 	}
@@ -63,12 +64,6 @@ func (p *Package) load(i int) ([]byte, error) {
 	if h.Digest() != p.manifest.Blobs[i].Digest {
 		return nil, p.blobFault(i)
 	}
-	if p.manifest.Blobs[i].Role == RoleAssets {
-		if _, e := parseAssets(buf); e != nil {
-			e.Where = p.blobPlace(i)
-			return nil, e
-		}
-	}
 	return buf, nil
 }
 
@@ -79,30 +74,32 @@ func (p *Package) blobFault(i int) *abi.Error {
 
 // Module returns the module: bytes whose digest was compared with the signed
 // one after they were read. The caller must not change them.
-func (v *Verified) Module() ([]byte, error) { return v.bytes(0) }
+func (v *Verified) Module() ([]byte, error) {
+	if v.module != nil {
+		return v.module, nil
+	}
+	b, err := v.p.load(0)
+	return b, v.p.at(err)
+}
 
-// Assets returns the assets by name, nil if the package has none. As with
-// Module, these are the bytes that were hashed; the caller must not change them.
-func (v *Verified) Assets() (map[string][]byte, error) {
-	if _, ok := v.Manifest.Assets(); !ok {
+// Assets returns the assets by name, nil if the package has none. They are read
+// from the package's file, which must stay open, as they are needed: in constant
+// memory, and each 64 KiB compared with what was verified, so that a file that
+// was changed or exchanged since is an error of the read (F1-PKG-008 or -003).
+func (v *Verified) Assets() (map[string]*io.SectionReader, error) {
+	b, ok := v.Manifest.Assets()
+	if !ok {
 		return nil, nil
 	}
-	b, err := v.bytes(1)
+	c := &chunks{p: v.p, blob: 1, size: int64(b.Length), digests: v.chunks, held: map[int64][]byte{}}
+	files, at, err := readIndex(c, b.Length)
 	if err != nil {
 		return nil, err
 	}
-	m, e := parseAssets(b)
-	if e != nil { // the archive was checked with its digest
-		e.Where = v.p.blobPlace(1)
-		return nil, v.p.at(e)
+	m := make(map[string]*io.SectionReader, len(files))
+	for _, f := range files {
+		m[f.name] = io.NewSectionReader(c, at, int64(f.length))
+		at += int64(f.length)
 	}
 	return m, nil
-}
-
-func (v *Verified) bytes(i int) ([]byte, error) {
-	if v.kept != nil {
-		return v.kept[i], nil
-	}
-	b, err := v.p.load(i)
-	return b, v.p.at(err)
 }

@@ -15,9 +15,10 @@
 // revocation and the serial number, and hashes every blob. Name, version and
 // publisher of an unverified manifest are a stranger's words.
 //
-// What is used is what was verified: [Verified.Module] and [Verified.Assets]
-// return bytes that were hashed in memory and compared with the signed
-// digests, also when the file was exchanged in the meantime.
+// What is used is what was verified: [Verified.Module] returns bytes that were
+// hashed in memory and compared with the signed digest, [Verified.Assets] reads
+// with a check of each chunk against what was verified, so that a file that was
+// changed or exchanged in the meantime is found.
 //
 // # Errors
 //

@@ -50,13 +50,14 @@ func FuzzAssets(f *testing.F) {
 	f.Add(archive(2, entry("a", 1)+entry("b/c", 2), "xyz"))
 	f.Add(archive(1<<16, entry("a", 1), "x"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, e := parseAssets(b)
+		list, at, e := readIndex(bytes.NewReader(b), uint64(len(b)))
 		if e != nil {
 			return
 		}
 		fsys := fstest.MapFS{}
-		for name, data := range m {
-			fsys[name] = &fstest.MapFile{Data: data}
+		for _, f := range list {
+			fsys[f.name] = &fstest.MapFile{Data: b[at : at+int64(f.length)]}
+			at += int64(f.length)
 		}
 		files, err := scanAssets(fsys)
 		if err != nil {

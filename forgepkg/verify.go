@@ -29,8 +29,8 @@ type VerifyOptions struct {
 	// Runtime, if not empty, is the version MAJOR.MINOR.PATCH that is to run the
 	// package, compared with the one it needs.
 	Runtime string
-	// Keep keeps module and assets in memory, so that Module and Assets do not
-	// read and hash again.
+	// Keep keeps the module in memory, so that Module does not read and hash it
+	// again. Assets are never kept.
 	Keep bool
 }
 
@@ -55,8 +55,9 @@ type Verified struct {
 	// Manifest is the verified manifest; it must not be changed.
 	Manifest *Manifest
 
-	p    *Package
-	kept [][]byte // by blob, nil unless VerifyOptions.Keep
+	p      *Package
+	module []byte     // nil unless VerifyOptions.Keep
+	chunks [][32]byte // digests of the assets' chunks
 }
 
 // Verify checks the package against the caller's keyring and options: all
@@ -64,7 +65,7 @@ type Verified struct {
 // of the keyring is right; enough of them are by publishers; the package is
 // neither expired, revoked nor older than one seen; and each blob has the signed
 // digest. Nothing of the blobs is read before the signatures are found good;
-// memory stays constant unless Keep is set.
+// memory stays constant, but for the module if Keep is set.
 //
 // The error is an *abi.Error; see the package comment.
 func (p *Package) Verify(ring Keyring, o VerifyOptions) (*Verified, error) {
@@ -72,14 +73,17 @@ func (p *Package) Verify(ring Keyring, o VerifyOptions) (*Verified, error) {
 	if err != nil {
 		return nil, p.at(err)
 	}
-	if o.Keep {
-		v.kept = make([][]byte, len(p.manifest.Blobs))
-	}
-	for i := range p.manifest.Blobs {
-		if o.Keep {
-			v.kept[i], err = p.load(i)
-		} else {
-			err = p.check(i)
+	for i, b := range p.manifest.Blobs {
+		switch {
+		case b.Role == RoleModule && o.Keep:
+			v.module, err = p.load(i)
+		case b.Role == RoleAssets:
+			var t chunkTable
+			err = p.check(i, &t)
+			t.end()
+			v.chunks = t.digests
+		default:
+			err = p.check(i, nil)
 		}
 		if err != nil {
 			return nil, p.at(err)

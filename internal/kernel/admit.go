@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -28,7 +29,8 @@ type workload struct {
 	standing  abi.Standing // as the log knows it when the run starts
 	pkg       abi.Digest
 	module    abi.Digest
-	assets    map[string][]byte
+	assets    map[string]*io.SectionReader
+	file      io.Closer // what they are read from, nil if there are none
 	admission
 	id   [32]byte // the module's MAC, by which its admission is found
 	code []byte   // the rewritten module; nil if it is compiled already
@@ -119,16 +121,45 @@ func (k *Kernel) openPackage(path string) (*workload, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer p.Close()
 	w := workloadOf(v)
+	w.file = p
 	m, err := v.Module()
+	if err == nil {
+		w.assets, err = v.Assets()
+	}
+	if err == nil {
+		err = k.admit(w, m)
+	}
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, w.close())
 	}
-	if w.assets, err = v.Assets(); err != nil {
-		return nil, err
+	for name, a := range w.assets {
+		w.assets[name] = io.NewSectionReader(watched{a, k}, 0, a.Size())
 	}
-	return w, k.admit(w, m)
+	return w, nil
+}
+
+// close closes what the workload's assets are read from.
+func (w *workload) close() error {
+	if w.file == nil {
+		return nil
+	}
+	return w.file.Close()
+}
+
+// watched tells the operator of assets that can't be read, or are no longer
+// what was verified: the guest sees a failing disk.
+type watched struct {
+	io.ReaderAt
+	k *Kernel
+}
+
+func (w watched) ReadAt(p []byte, off int64) (int, error) {
+	n, err := w.ReaderAt.ReadAt(p, off)
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.k.warn("assets: " + err.Error())
+	}
+	return n, err
 }
 
 // workloadOf is the identity that a verified package has.

@@ -72,6 +72,7 @@ func (k *Kernel) Run(ctx context.Context, s Spec) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer w.close() // only read from
 	r := &run{k: k, spec: s, w: w, id: newRunID(), ctl: gate.NewControl()}
 	limits := merge(k.config.Limits(), s.Limits)
 	if w.MemoryMin > uint64(maxPages(limits)) {

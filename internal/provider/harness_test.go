@@ -13,6 +13,7 @@ import (
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/provider/pure"
 	"github.com/forgeone/forgeone/internal/provider/tree"
+	"github.com/forgeone/forgeone/internal/provider/treetest"
 )
 
 // fakeClock stands still.
@@ -360,7 +361,7 @@ func assets(t testing.TB, files ...string) tree.Dir {
 		name, text, _ := strings.Cut(f, "=")
 		m[name] = []byte(text)
 	}
-	d, err := pure.NewAssets(m)
+	d, err := pure.NewAssets(treetest.Sections(m))
 	if err != nil {
 		t.Fatal(err)
 	}

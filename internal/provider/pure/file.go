@@ -1,6 +1,8 @@
 package pure
 
 import (
+	"errors"
+	"io"
 	"math"
 
 	"github.com/forgeone/forgeone/abi"
@@ -20,6 +22,13 @@ func (f *file) Pread(p []byte, off int64) (int, abi.Errno) {
 		return 0, abi.EBADF
 	case off < 0:
 		return 0, abi.EINVAL
+	}
+	if a := f.n.asset; a != nil {
+		n, err := a.ReadAt(p, off)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return 0, abi.EIO
+		}
+		return n, 0
 	}
 	return f.n.data.read(p, off), 0
 }

@@ -1,6 +1,7 @@
 package pure
 
 import (
+	"io"
 	"math"
 	"slices"
 
@@ -34,11 +35,12 @@ type node struct {
 	links int
 	opens int // open handles; a file without names lives as long as it has any
 
-	children map[string]*node // of a folder
-	folders  int              // how many of them are folders
-	parent   *node            // of a folder; the root is its own
-	target   string           // of a symbolic link
-	data     content          // of a file
+	children map[string]*node  // of a folder
+	folders  int               // how many of them are folders
+	parent   *node             // of a folder; the root is its own
+	target   string            // of a symbolic link
+	data     content           // of a file
+	asset    *io.SectionReader // of an asset, in place of data
 }
 
 // make returns a new node without a name. ENOSPC: the quota is used up.
@@ -82,6 +84,9 @@ func (n *node) stat() abi.Filestat {
 		st.Size = uint64(len(n.target))
 	default:
 		st.Size = uint64(n.data.size)
+		if n.asset != nil {
+			st.Size = uint64(n.asset.Size())
+		}
 	}
 	return st
 }
@@ -169,11 +174,6 @@ const pageSize = 64 << 10
 type content struct {
 	size  int64
 	pages [][]byte
-}
-
-// contentOf is data, shared.
-func contentOf(data []byte) content {
-	return content{size: int64(len(data)), pages: slices.Collect(slices.Chunk(data, pageSize))}
 }
 
 func (c *content) read(p []byte, off int64) int {

@@ -2,6 +2,7 @@ package pure
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -22,7 +23,7 @@ func TestScratchConforms(t *testing.T) {
 
 func TestAssetsConform(t *testing.T) {
 	treetest.Run(t, false, func(t *testing.T) tree.Dir {
-		d, err := NewAssets(treetest.Files())
+		d, err := NewAssets(treetest.Sections(treetest.Files()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -32,14 +33,14 @@ func TestAssetsConform(t *testing.T) {
 
 func TestAssetNames(t *testing.T) {
 	for _, name := range []string{"", "/a", "a/", "a//b", "./a", "a/../b", "..", "../a", ".", "a\x00b", "\xff", strings.Repeat("n", 256), "d/" + strings.Repeat("n", 256), strings.Repeat("n/", 3000) + "n"} {
-		if _, err := NewAssets(map[string][]byte{name: nil}); !errors.Is(err, &abi.Error{Code: CodeAssets}) {
+		if _, err := NewAssets(treetest.Sections(map[string][]byte{name: nil})); !errors.Is(err, &abi.Error{Code: CodeAssets}) {
 			t.Errorf("%.20q: %v", name, err)
 		}
 	}
-	if _, err := NewAssets(map[string][]byte{"a": nil, "a/b": nil}); err == nil {
+	if _, err := NewAssets(treetest.Sections(map[string][]byte{"a": nil, "a/b": nil})); err == nil {
 		t.Error("a file and a folder of one name")
 	}
-	d, err := NewAssets(map[string][]byte{"..a": nil, "...": nil})
+	d, err := NewAssets(treetest.Sections(map[string][]byte{"..a": nil, "...": nil}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,5 +160,42 @@ func TestFolderLinks(t *testing.T) {
 	}
 	if st, _ := a.Stat(); st.Nlink != 3 {
 		t.Error(st.Nlink)
+	}
+}
+
+// failing is a disk that fails from byte 4 on.
+type failing struct{}
+
+func (failing) ReadAt(p []byte, off int64) (int, error) {
+	if off+int64(len(p)) > 4 {
+		return 0, errors.New("not what was verified")
+	}
+	return len(p), nil
+}
+
+// TestAssetsFail: an asset that can't be read any more is EIO to its reader.
+func TestAssetsFail(t *testing.T) {
+	d, err := NewAssets(map[string]*io.SectionReader{"a": io.NewSectionReader(failing{}, 0, 8)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	f, e := d.Open("a", tree.How{Read: true})
+	if e != 0 {
+		t.Fatal(e)
+	}
+	defer f.Close()
+	p := make([]byte, 4)
+	if n, e := f.Pread(p, 0); n != 4 || e != 0 {
+		t.Errorf("%d, %v", n, e)
+	}
+	if n, e := f.Pread(p, 4); n != 0 || e != abi.EIO {
+		t.Errorf("%d, %v", n, e)
+	}
+	if n, e := f.Pread(p, 8); n != 0 || e != 0 {
+		t.Errorf("behind the end: %d, %v", n, e)
+	}
+	if st, e := f.Stat(); e != 0 || st.Size != 8 {
+		t.Errorf("%+v, %v", st, e)
 	}
 }

@@ -1,6 +1,7 @@
 package pure
 
 import (
+	"io"
 	"maps"
 	"path"
 	"slices"
@@ -34,9 +35,9 @@ const CodeAssets abi.Code = "F1-RUN-011"
 
 // NewAssets makes the read-only tree that holds files, by their names: components
 // joined by single slashes, relative, without "." or "..". Folders come with the
-// files in them. All times are 0. The contents are not copied and must not be
-// changed. An error is an *abi.Error.
-func NewAssets(files map[string][]byte) (tree.Dir, error) {
+// files in them. All times are 0. The contents are read as they are needed; a
+// read that fails is EIO to whoever reads. An error is an *abi.Error.
+func NewAssets(files map[string]*io.SectionReader) (tree.Dir, error) {
 	s := &store{now: func() uint64 { return 0 }, maxBytes: unlimited, maxNodes: unlimited}
 	root := newRoot(s)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -49,7 +50,7 @@ func NewAssets(files map[string][]byte) (tree.Dir, error) {
 }
 
 // addAsset adds the file name and the folders it lies in.
-func addAsset(at *node, name string, data []byte) error {
+func addAsset(at *node, name string, data *io.SectionReader) error {
 	if name == "" || name[0] == '/' || path.Clean(name) != name || name == "." || name == ".." || strings.HasPrefix(name, "../") ||
 		strings.IndexByte(name, 0) >= 0 || !utf8.ValidString(name) || len(name) > abi.MaxPath {
 		return &abi.Error{Code: CodeAssets, What: "assets: not a clean relative name", Where: name}
@@ -75,7 +76,7 @@ func addAsset(at *node, name string, data []byte) error {
 		}
 		if !more {
 			next.children = nil
-			next.data = contentOf(data)
+			next.asset = data
 			return nil
 		}
 		at, name = next, rest

@@ -3,6 +3,8 @@
 package treetest
 
 import (
+	"bytes"
+	"io"
 	"testing"
 
 	"github.com/forgeone/forgeone/abi"
@@ -17,6 +19,15 @@ func Files() map[string][]byte {
 		"d/e/c.txt": []byte("sea"),
 		"empty":     {},
 	}
+}
+
+// Sections returns files as a tree of assets takes them.
+func Sections(files map[string][]byte) map[string]*io.SectionReader {
+	m := map[string]*io.SectionReader{}
+	for name, data := range files {
+		m[name] = io.NewSectionReader(bytes.NewReader(data), 0, int64(len(data)))
+	}
+	return m
 }
 
 // Run runs the tests. make returns a handle of the root of a fresh tree for each:

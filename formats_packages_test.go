@@ -1,6 +1,7 @@
 package forgeone_test
 
 import (
+	"bytes"
 	"encoding/pem"
 
 	"github.com/forgeone/forgeone/abi"
@@ -65,4 +66,23 @@ func revocationsVector(v vector) {
 		v.Fatal(err)
 	}
 	v.is("digest", l.List[:])
+}
+
+// statementVector packs what FORMATS.md shows, and takes the last blob.
+func statementVector(v vector) {
+	var b bytes.Buffer
+	_, err := forgepkg.Build(&b, forgepkg.Input{
+		Manifest: forgepkg.Manifest{Name: v.at["name"], Version: v.at["version"], Serial: 1},
+		Module:   v.bytes("module"), SBOM: []byte(v.at["sbom"]), Signers: []forgepkg.Signer{forgepkg.SignerOf(v.private())},
+	})
+	if err != nil {
+		v.Fatal(err)
+	}
+	p, err := forgepkg.OpenReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		v.Fatal(err)
+	}
+	blob := p.Manifest().Blobs[1]
+	v.is("digest", blob.Digest[:])
+	v.isSHA256("envelope-sha256", b.Bytes()[b.Len()-int(blob.Length):])
 }

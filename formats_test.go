@@ -66,6 +66,7 @@ var vectorKinds = map[string]func(vector){
 	"pair":    pairVector,
 
 	"revocations": revocationsVector,
+	"statement":   statementVector,
 	"chunk":       chunkVector,
 }
 

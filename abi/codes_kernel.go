@@ -29,6 +29,7 @@ var kernelCodes = []CodeInfo{
 	{"F1-PKG-052", "the package changed while it was read", "The file's content was not the same when it was copied as when it was verified. Nothing was installed.", 1},
 	{"F1-PKG-055", "never installed", "No package of this name was ever installed on this node, so there is no serial to go back from. `forgeone list` shows what is installed.", 1},
 	{"F1-PKG-056", "not a step back", "A package is let go back to a serial from 1 on that is below the lowest that is accepted now. Higher serials need no such act: install the package.", 1},
+	{"F1-PKG-057", "no such statement", "The package has no statement of this kind attached. `forgeone inspect P` lists what it has; `forgeone pack` attaches with --sbom and --provenance.", 1},
 	{"F1-PKG-053", "the package was replaced meanwhile", "Between loading the package and starting the run, another version was installed or it was removed. Run it again.", 1},
 	{"F1-LOG-050", "the log is older than its recordings", "The state folder holds a sealed recording of a run that the log does not know. Somebody put an older log back, or cut records off. A log alone can't show that; what was kept elsewhere can.", 1},
 	{"F1-MOD-100", "the module does not validate", "The engine's validation refused the module: its code is not well-typed. Rebuild it.", 1},

@@ -20,6 +20,8 @@ const (
 	CodePkgOptions    Code = "F1-PKG-016"
 	CodePkgInput      Code = "F1-PKG-017"
 	CodePkgNewer      Code = "F1-PKG-018"
+	CodePkgStatement  Code = "F1-PKG-019"
+	CodePkgPredicate  Code = "F1-PKG-020"
 )
 
 // packageCodes are the codes of the area PKG.
@@ -42,4 +44,6 @@ var packageCodes = []CodeInfo{
 	{CodePkgOptions, "verification was asked for with settings that make no sense", "The quorum must be at least one, the time of verification must be given, and each key of the keyring must be a well-formed Ed25519 key under its own id. Correct the caller's settings or the configuration.", 2},
 	{CodePkgInput, "a package cannot be made from this", "A name, version, path or key given for packing is not one that a package may hold; the message names it. Names match [a-z0-9][a-z0-9._-]{0,63}, versions are MAJOR.MINOR.PATCH as semver says, assets are regular files.", 2},
 	{CodePkgNewer, "a package needs a newer ForgeOne", "The manifest has a newer format, a kind of content that this release does not apply (and will not ignore), or asks for a newer runtime. Update ForgeOne.", 1},
+	{CodePkgStatement, "a package's statement is not what it should be", "The bill of materials or the provenance in the package is malformed, is about another module, or is not signed by a trusted publisher of the package. Someone put it there who did not make the package, or it was changed. Ask the publisher.", 1},
+	{CodePkgPredicate, "this can't be attached to a package", "--sbom takes a bill of materials in JSON, SPDX or CycloneDX; --provenance takes the predicate of an SLSA provenance v1, with buildDefinition and runDetails. The statement around it is made and signed by `forgeone pack`.", 2},
 }

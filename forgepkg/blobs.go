@@ -10,11 +10,20 @@ import (
 // blob returns a reader of blob i and the hash of its role.
 func (p *Package) blob(i int) (*io.SectionReader, *seal.Hash) {
 	b := p.manifest.Blobs[i]
-	domain := domainModule
-	if b.Role == RoleAssets {
-		domain = domainAssets
+	return io.NewSectionReader(p.r, p.offsets[i], int64(b.Length)), seal.NewHash(domainOf(b.Role))
+}
+
+// domainOf is the domain of the digests of blobs of a role.
+func domainOf(r Role) string {
+	switch r {
+	case RoleAssets:
+		return domainAssets
+	case RoleSBOM:
+		return domainSBOM
+	case RoleProvenance:
+		return domainProvenance
 	}
-	return io.NewSectionReader(p.r, p.offsets[i], int64(b.Length)), seal.NewHash(domain)
+	return domainModule
 }
 
 // check hashes blob i and compares, in constant memory. table, if not nil, gets
@@ -91,7 +100,7 @@ func (v *Verified) Assets() (map[string]*io.SectionReader, error) {
 	if !ok {
 		return nil, nil
 	}
-	c := &chunks{p: v.p, blob: 1, size: int64(b.Length), digests: v.chunks, held: map[int64][]byte{}}
+	c := &chunks{p: v.p, blob: v.Manifest.blob(RoleAssets), size: int64(b.Length), digests: v.chunks, held: map[int64][]byte{}}
 	files, at, err := readIndex(c, b.Length)
 	if err != nil {
 		return nil, err

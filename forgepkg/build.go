@@ -25,6 +25,10 @@ type Input struct {
 	// packed; folders without files are not kept; anything else is refused. Give
 	// an os.Root's FS, so that a link can't lead out of the folder.
 	Assets fs.FS
+	// SBOM, if not nil, is a bill of materials, SPDX or CycloneDX in JSON;
+	// Provenance the predicate of an SLSA provenance v1. Each is attached as a
+	// statement that the Ed25519 keys among Signers sign.
+	SBOM, Provenance []byte
 	// Signers sign now.
 	Signers []Signer
 	// Cosigners will sign later, with Cosign; only algorithm and public key of
@@ -55,6 +59,21 @@ func Build(w io.Writer, in Input) (abi.Digest, error) {
 			return abi.Digest{}, err
 		}
 		m.Blobs = append(m.Blobs, b)
+	}
+	var statements [][]byte
+	for _, s := range []struct {
+		role Role
+		doc  []byte
+	}{{RoleSBOM, in.SBOM}, {RoleProvenance, in.Provenance}} {
+		if s.doc == nil {
+			continue
+		}
+		b, err := makeStatement(s.role, s.doc, &m, in.Module, in.Signers)
+		if err != nil {
+			return abi.Digest{}, err
+		}
+		statements = append(statements, b)
+		m.Blobs = append(m.Blobs, Blob{Role: s.role, Length: uint64(len(b)), Digest: seal.Sum(domainOf(s.role), b)})
 	}
 	if e := m.check(); e != nil {
 		if e.Where = "manifest"; e.Code == abi.CodePkgManifest {
@@ -93,6 +112,11 @@ func Build(w io.Writer, in Input) (abi.Digest, error) {
 		}
 		if h.Digest() != m.Blobs[1].Digest {
 			return abi.Digest{}, fault(abi.CodePkgInput, "", "assets changed while they were packed")
+		}
+	}
+	for _, b := range statements {
+		if _, err := w.Write(b); err != nil {
+			return abi.Digest{}, because(fault(abi.CodePkgRead, "", "package can't be written"), err)
 		}
 	}
 	return seal.Sum(domainPackage, head), nil

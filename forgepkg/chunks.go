@@ -10,9 +10,8 @@ import (
 )
 
 const (
-	chunkSize   = 64 << 10
-	chunksHeld  = 16 // verified and in memory
-	chunksBytes = chunkSize * chunksHeld
+	chunkSize  = 64 << 10
+	chunksHeld = 16 // verified and in memory
 )
 
 // chunkTable takes the digests of a blob's chunks while it is verified. It stays
@@ -65,6 +64,8 @@ func (c *chunks) ReadAt(b []byte, off int64) (n int, err error) {
 	if off < 0 {
 		return 0, errors.New("negative offset")
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for n < len(b) && off < c.size {
 		chunk, err := c.chunk(off / chunkSize)
 		if err != nil {
@@ -79,24 +80,27 @@ func (c *chunks) ReadAt(b []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// chunk returns chunk i, verified. It must not be changed.
+// chunk returns chunk i, verified; it is good until the next call. The caller
+// holds mu.
 func (c *chunks) chunk(i int64) ([]byte, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if b, ok := c.held[i]; ok {
 		return b, nil
 	}
+	var b []byte
+	if len(c.age) < chunksHeld {
+		b = make([]byte, chunkSize)
+	} else { // the longest held makes room
+		b = c.held[c.age[0]][:chunkSize]
+		delete(c.held, c.age[0])
+		c.age = c.age[1:]
+	}
+	b = b[:min(chunkSize, c.size-i*chunkSize)]
 	at := c.p.offsets[c.blob] + i*chunkSize
-	b := make([]byte, min(chunkSize, c.size-i*chunkSize))
 	if n, err := c.p.r.ReadAt(b, at); n < len(b) {
 		return nil, c.p.at(readFault(err, "blob "+string(RoleAssets), at+int64(n)))
 	}
 	if seal.SHA256(b) != c.digests[i] {
 		return nil, c.p.at(fault(abi.CodePkgBlob, section("blob "+string(RoleAssets), at), "%d bytes of the assets are not those that were verified", len(b)))
-	}
-	if len(c.age) == chunksHeld {
-		delete(c.held, c.age[0])
-		c.age = c.age[1:]
 	}
 	c.held[i] = b
 	c.age = append(c.age, i)

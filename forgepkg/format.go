@@ -37,6 +37,9 @@ const (
 	domainPackage = "forgeone/package/v1"
 	domainModule  = "forgeone/module/v1"
 	domainAssets  = "forgeone/assets/v1"
+
+	domainSBOM       = "forgeone/sbom/v1"
+	domainProvenance = "forgeone/provenance/v1"
 )
 
 // ModuleDigest returns the digest by which ForgeOne names a module: SHA3-256 in
@@ -87,8 +90,10 @@ func parseHeader(b []byte) (header, error) {
 
 // pae is the pre-authentication encoding of DSSE: what is signed says its own
 // type and lengths, so that no other text reads as the same bytes.
-func pae(payload []byte) []byte {
-	b := fmt.Appendf(nil, "DSSEv1 %d %s %d ", len(MediaType), MediaType, len(payload))
+func pae(payload []byte) []byte { return paeOf(MediaType, payload) }
+
+func paeOf(mediaType string, payload []byte) []byte {
+	b := fmt.Appendf(nil, "DSSEv1 %d %s %d ", len(mediaType), mediaType, len(payload))
 	return append(b, payload...)
 }
 

@@ -100,7 +100,7 @@ func TestConstantMemory(t *testing.T) {
 	}
 	out.Close()
 	c := exec.Command(os.Args[0])
-	c.Env = append(os.Environ(), helper+"="+file)
+	c.Env = append(os.Environ(), helper+"="+file, "GOMEMLIMIT=24MiB")
 	said, err := c.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said)
@@ -120,7 +120,7 @@ func TestConstantMemory(t *testing.T) {
 // them still reads.
 func TestSwapUnderReader(t *testing.T) {
 	in := small()
-	data := bytes.Repeat([]byte("0123456789abcdef"), 3*chunksBytes/16)
+	data := bytes.Repeat([]byte("0123456789abcdef"), 3*chunksHeld*chunkSize/16)
 	in.Assets = fstest.MapFS{"a": {Data: data}, "b": {Data: []byte("beta")}}
 	good := build(t, in)
 	path := filepath.Join(t.TempDir(), "p.forgepkg")

@@ -11,12 +11,17 @@ import (
 // Role says what a blob is.
 type Role string
 
-// Roles. A package has exactly one module, its first blob, and at most one
-// archive of assets. The role "policy" is reserved: this release refuses a
+// Roles. A package has exactly one module, its first blob, and behind it, in this
+// order, at most one archive of assets, one bill of materials and one statement
+// of where the module comes from. The role "policy" is reserved: this release refuses a
 // package that has it, rather than ignore a policy.
 const (
 	RoleModule Role = "module"
 	RoleAssets Role = "assets"
+
+	RoleSBOM       Role = "sbom"
+	RoleProvenance Role = "provenance"
+
 	rolePolicy Role = "policy"
 )
 
@@ -146,10 +151,12 @@ func (m *Manifest) checkBlobs() *abi.Error {
 			return fault(abi.CodePkgNewer, "", "blob %d is a policy, which this release does not apply and will not ignore", i)
 		case (b.Role == RoleModule) != (i == 0):
 			return bad("blob %d has the role %q: the module, and nothing else, is blob 0", i, clip(string(b.Role)))
-		case b.Role != RoleModule && b.Role != RoleAssets:
+		case rank(b.Role) < 0:
 			return fault(abi.CodePkgNewer, "", "blob %d has the unknown role %q", i, clip(string(b.Role)))
-		case i > 1:
-			return bad("blob %d: there is more than one archive of assets", i)
+		case i > 0 && rank(b.Role) <= rank(m.Blobs[i-1].Role):
+			return bad("blob %d (%s) stands behind blob %d (%s): each comes once, and in order", i, b.Role, i-1, m.Blobs[i-1].Role)
+		case rank(b.Role) > rank(RoleAssets) && (b.Length == 0 || b.Length > MaxStatement):
+			return fault(abi.CodePkgLimit, "", "statement of %d bytes: 1 to %d are allowed", b.Length, MaxStatement)
 		case b.Role == RoleModule && (b.Length == 0 || b.Length > MaxModule):
 			return fault(abi.CodePkgLimit, "", "module of %d bytes: 1 to %d are allowed", b.Length, MaxModule)
 		case b.Role == RoleAssets && (b.Length < archiveHeader || b.Length > archiveHeader+maxIndex+MaxAssets):
@@ -159,15 +166,26 @@ func (m *Manifest) checkBlobs() *abi.Error {
 	return nil
 }
 
+// rank is a role's place in a package, -1 for an unknown one.
+func rank(r Role) int {
+	return slices.Index([]Role{RoleModule, RoleAssets, RoleSBOM, RoleProvenance}, r)
+}
+
+// blob returns the number of the blob of that role, -1 if there is none.
+func (m *Manifest) blob(r Role) int {
+	return slices.IndexFunc(m.Blobs, func(b Blob) bool { return b.Role == r })
+}
+
 // Module describes the module.
 func (m *Manifest) Module() Blob { return m.Blobs[0] }
 
 // Assets describes the archive of assets, if there is one.
 func (m *Manifest) Assets() (Blob, bool) {
-	if len(m.Blobs) < 2 {
+	i := m.blob(RoleAssets)
+	if i < 0 {
 		return Blob{}, false
 	}
-	return m.Blobs[1], true
+	return m.Blobs[i], true
 }
 
 // ImportName is how a manifest names an imported function.

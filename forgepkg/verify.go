@@ -54,6 +54,8 @@ type Verified struct {
 	Standing abi.Standing
 	// Manifest is the verified manifest; it must not be changed.
 	Manifest *Manifest
+	// Statements are about the module, each signed by one or more of Signers.
+	Statements []Statement
 
 	p      *Package
 	module []byte     // nil unless VerifyOptions.Keep
@@ -65,7 +67,7 @@ type Verified struct {
 // of the keyring is right; enough of them are by publishers; the package is
 // neither expired, revoked nor older than one seen; and each blob has the signed
 // digest. Nothing of the blobs is read before the signatures are found good;
-// memory stays constant, but for the module if Keep is set.
+// memory stays constant, but for statements and, if Keep is set, the module.
 //
 // The error is an *abi.Error; see the package comment.
 func (p *Package) Verify(ring Keyring, o VerifyOptions) (*Verified, error) {
@@ -73,6 +75,7 @@ func (p *Package) Verify(ring Keyring, o VerifyOptions) (*Verified, error) {
 	if err != nil {
 		return nil, p.at(err)
 	}
+	var sum [32]byte // of the module, if there are statements
 	for i, b := range p.manifest.Blobs {
 		switch {
 		case b.Role == RoleModule && o.Keep:
@@ -82,8 +85,15 @@ func (p *Package) Verify(ring Keyring, o VerifyOptions) (*Verified, error) {
 			err = p.check(i, &t)
 			t.end()
 			v.chunks = t.digests
-		default:
+		case b.Role == RoleModule:
 			err = p.check(i, nil)
+		default:
+			if sum == ([32]byte{}) {
+				sum, err = p.moduleSHA256()
+			}
+			if err == nil {
+				err = p.checkStatement(i, v, sum)
+			}
 		}
 		if err != nil {
 			return nil, p.at(err)

@@ -6,6 +6,8 @@ import (
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/brain"
 	"github.com/forgeone/forgeone/internal/gate"
+	"github.com/forgeone/forgeone/internal/seal"
+	"github.com/forgeone/forgeone/internal/sys"
 )
 
 // StartAndDie begins a run of target and lets go of it, as a process that is
@@ -35,3 +37,12 @@ func (k *Kernel) EndBadly(ctx context.Context, target string, points uint32) {
 		panic(err)
 	}
 }
+
+// HandOver hands the log over to next as RotateLogKey does, and dies then.
+func (k *Kernel) HandOver(ctx context.Context, next *seal.PrivateKey) error {
+	_, err := k.log.Rotate(ctx, next, nil)
+	return err
+}
+
+// LockRotation is what a process holds that replaces the log's key.
+func (k *Kernel) LockRotation() (*sys.FileLock, bool, error) { return k.lockRotation() }

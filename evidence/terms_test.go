@@ -263,13 +263,20 @@ func TestTermRules(t *testing.T) {
 		"a post-quantum key of a wrong size": {CodeTerm, resigned(k0, k1, func(k *abi.LogKey) { k.Post = long[1:] })},
 		"a post-quantum key":                 {"", resigned(k0, k1, func(k *abi.LogKey) { k.Post = long })},
 		"a key of a wrong size":              {CodeTerm, resigned(k0, k1, func(k *abi.LogKey) { k.Public = k.Public[1:] })},
-		"no key":                             {CodeTerm, resigned(k0, k1, func(k *abi.LogKey) { k.Public = nil })},
-		"no signature":                       {CodeTerm, change(k0, k1, func(k *abi.LogKey) { k.Sig = nil })},
-		"no signature of its own":            {CodeTerm, change(k0, k1, func(k *abi.LogKey) { k.Own = nil })},
-		"the two signatures exchanged":       {CodeTerm, change(k0, k1, func(k *abi.LogKey) { k.Sig, k.Own = k.Own, k.Sig })},
-		"one signature for both":             {CodeTerm, change(k0, k1, func(k *abi.LogKey) { k.Own = k.Sig })},
-		"a flipped signature":                {CodeTerm, change(k0, k1, func(k *abi.LogKey) { k.Sig[9] ^= 4 })},
-		"a second genesis":                   {CodeRecord, func(f *forger) { f.batch(k0, &abi.Genesis{LogKey: k1.Public()}) }},
+		"a wrong root, signed by both":       {CodeTerm, resigned(k0, k1, func(k *abi.LogKey) { k.Root[3] ^= 1 })},
+		"another index, signed by both": {CodeTerm, func(f *forger) {
+			k := f.handOver(1, k0, k1)
+			msg := handOver(f.name, k, f.c.tree.n+1)
+			k.Sig, k.Own = k0.Sign(handOverDomain, msg), k1.Sign(takeOverDomain, msg)
+			f.batch(k0, k)
+		}},
+		"no key":                       {CodeTerm, resigned(k0, k1, func(k *abi.LogKey) { k.Public = nil })},
+		"no signature":                 {CodeTerm, change(k0, k1, func(k *abi.LogKey) { k.Sig = nil })},
+		"no signature of its own":      {CodeTerm, change(k0, k1, func(k *abi.LogKey) { k.Own = nil })},
+		"the two signatures exchanged": {CodeTerm, change(k0, k1, func(k *abi.LogKey) { k.Sig, k.Own = k.Own, k.Sig })},
+		"one signature for both":       {CodeTerm, change(k0, k1, func(k *abi.LogKey) { k.Own = k.Sig })},
+		"a flipped signature":          {CodeTerm, change(k0, k1, func(k *abi.LogKey) { k.Sig[9] ^= 4 })},
+		"a second genesis":             {CodeRecord, func(f *forger) { f.batch(k0, &abi.Genesis{LogKey: k1.Public()}) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newForger(t)

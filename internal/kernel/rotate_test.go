@@ -69,7 +69,7 @@ func (n *node) again(first seal.PublicKey, terms int) {
 	if _, err := os.Stat(n.keyFile(keys.NextLogFile)); err == nil {
 		n.t.Error("log.next is left")
 	}
-	for _, c := range kernel.Doctor(n.t.Context(), string(n.Home())) {
+	for _, c := range kernel.Doctor(n.t.Context(), string(n.Home()), "") {
 		if !c.OK {
 			n.t.Errorf("%+v", c)
 		}

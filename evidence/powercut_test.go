@@ -116,6 +116,11 @@ func cutPower(t *testing.T, cuts int) (acked, mended int) {
 	for i := range 3 {
 		writers = append(writers, startWriter(t, o, fmt.Sprint("w", i)))
 	}
+	for late := time.Now().Add(time.Minute); len(writers[0].acked(t)) == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(late) {
+			t.Fatal("nothing was acknowledged")
+		}
+	}
 	for range cuts {
 		time.Sleep(20*time.Millisecond + rand.N(150*time.Millisecond))
 		for _, w := range writers {
@@ -133,9 +138,6 @@ func cutPower(t *testing.T, cuts int) (acked, mended int) {
 		for _, w := range writers {
 			w.signal(t, syscall.SIGCONT)
 		}
-	}
-	if looked == 0 {
-		t.Error("nothing was acknowledged")
 	}
 	return looked, mended
 }

@@ -359,6 +359,8 @@ func TestStandingInTime(t *testing.T) {
 	}{
 		{"one second before it expires", VerifyOptions{Now: time.Unix(m.Expires-1, 999)}, ""},
 		{"expired this second", VerifyOptions{Now: time.Unix(m.Expires, 0)}, abi.CodePkgExpired},
+		{"by a clock before it was issued", VerifyOptions{Now: time.Unix(m.Issued-1, 0)}, ""},
+		{"long after, by a clock that is late", VerifyOptions{Now: time.Unix(1, 0)}, ""},
 		{"same serial", VerifyOptions{Now: now, MinSerial: 5}, ""},
 		{"same serial, same package", VerifyOptions{Now: now, MinSerial: 5, Installed: p.Digest()}, ""},
 		{"same serial, another package", VerifyOptions{Now: now, MinSerial: 5, Installed: abi.Digest{1}}, abi.CodePkgDowngrade},

@@ -20,7 +20,7 @@ import (
 
 type packFlags struct {
 	out, name, version, assets, publisher string
-	sbom, provenance                      string
+	sbom, provenance, runtime             string
 	keys                                  []string
 	serial                                uint64
 	expires                               time.Duration
@@ -48,6 +48,7 @@ which the key signs as DSSE says, so that other tools can verify them too.`,
 	fl.StringVar(&f.assets, "assets", "", "folder of files that the guest finds in "+kernel.AssetsFolder)
 	fl.StringVar(&f.sbom, "sbom", "", "bill of materials to attach: SPDX or CycloneDX, JSON")
 	fl.StringVar(&f.provenance, "provenance", "", "SLSA provenance v1 to attach: the predicate, JSON")
+	fl.StringVar(&f.runtime, "runtime", "", "the lowest version of ForgeOne that can run it, as 1.2.3")
 	fl.StringVar(&f.publisher, "publisher", "", "what the publisher calls itself")
 	fl.Uint64Var(&f.serial, "serial", 0, "number that orders the versions (default: made of the version)")
 	fl.DurationVar(&f.expires, "expires", 0, "how long the package is good for (0: for ever)")
@@ -86,7 +87,7 @@ func (a *app) pack(f packFlags, input string) error {
 	if err != nil {
 		return err
 	}
-	m := forgepkg.Manifest{Name: f.name, Version: f.version, Serial: f.serial, Publisher: f.publisher, Issued: issued.Unix(), Imports: kernel.ImportNames(info)}
+	m := forgepkg.Manifest{Name: f.name, Version: f.version, Serial: f.serial, Publisher: f.publisher, Runtime: f.runtime, Issued: issued.Unix(), Imports: kernel.ImportNames(info)}
 	if f.expires > 0 {
 		m.Expires = issued.Add(f.expires).Unix()
 	}

@@ -37,7 +37,9 @@ type Statement struct {
 	Type string
 	// Payload is the statement, JSON: what was signed.
 	Payload []byte
-	// Keys are the ids of the keys whose signatures the envelope holds.
+	// Keys are the ids of the keys whose signatures the envelope holds; in
+	// Verified, those of publishers that count for the package. They may be none:
+	// then the publishers that count have signed the statement's digest only.
 	Keys []abi.Digest
 
 	sigs [][]byte
@@ -215,8 +217,9 @@ func strictJSON(b []byte, v any) error {
 	return nil
 }
 
-// checkStatement verifies the statement in blob i: signed by publishers that
-// count for the package, and about its module.
+// checkStatement verifies the statement in blob i: it is about the package's
+// module, signed by keys that sign the package, and rightly by each of those
+// that counts here.
 func (p *Package) checkStatement(i int, v *Verified, module [32]byte) error {
 	b, err := p.load(i)
 	if err != nil {
@@ -234,7 +237,8 @@ func (p *Package) checkStatement(i int, v *Verified, module [32]byte) error {
 	if d := st.Subject[0].Digest; d.Module != v.ModuleID.Hex() || d.SHA256 != hex.EncodeToString(module[:]) {
 		return bad("it is about another module")
 	}
-	signed, good := paeOf(payloadType, s.Payload), 0
+	signed := paeOf(payloadType, s.Payload)
+	var good []abi.Digest
 	for n, id := range s.Keys {
 		if !slices.Contains(p.manifest.Signers, id) {
 			return bad("key %s, which signed it, has not signed the package", id.Short())
@@ -246,12 +250,10 @@ func (p *Package) checkStatement(i int, v *Verified, module [32]byte) error {
 			if k.Alg != Ed25519 || !seal.PublicKey(k.Public).VerifyRaw(signed, s.sigs[n]) {
 				return bad("the signature by %q does not match it", k.Name)
 			}
-			good++
+			good = append(good, id)
 		}
 	}
-	if good == 0 {
-		return bad("none of the trusted publishers signed it")
-	}
+	s.Keys = good
 	v.Statements = append(v.Statements, *s)
 	return nil
 }

@@ -35,7 +35,7 @@ func TestStatements(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(v.Statements) != 2 || v.Statements[0].Type != want || v.Statements[1].Type != predicateSLSA || len(v.Statements[0].Keys) != 3 {
+		if len(v.Statements) != 2 || v.Statements[0].Type != want || v.Statements[1].Type != predicateSLSA || len(v.Statements[0].Keys) != 2 {
 			t.Fatalf("statements %+v", v.Statements)
 		}
 		p, err := OpenReader(bytes.NewReader(b), int64(len(b)))
@@ -92,6 +92,34 @@ func TestStatements(t *testing.T) {
 	lone := attested()
 	lone.Signers = []Signer{PostSignerOf(post(t, 1))}
 	refused(t, errorOf(Build(&bytes.Buffer{}, lone)), abi.CodePkgInput)
+}
+
+// TestStatementOfCosigner: who trusts only the co-signer, who signed the
+// statement's digest, has the package; nobody known here signed the statement.
+func TestStatementOfCosigner(t *testing.T) {
+	in := attested()
+	in.Cosigners = []Signer{bob.signer()}
+	first := build(t, in)
+	p, err := OpenReader(bytes.NewReader(first), int64(len(first)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if _, err := p.Cosign(&b, bob.signer()); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]int{"bob": 0, "alice": 1} {
+		var r Keyring
+		for _, k := range ring {
+			if k.Name == name {
+				r = append(r, k)
+			}
+		}
+		v, err := verify(t, b.Bytes(), r, VerifyOptions{Now: now})
+		if err != nil || len(v.Statements) != 2 || len(v.Statements[0].Keys) != want {
+			t.Errorf("by %s: %v", name, err)
+		}
+	}
 }
 
 // TestStatementAttacks: a statement of others, about others, or in another form

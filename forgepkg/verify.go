@@ -54,7 +54,7 @@ type Verified struct {
 	Standing abi.Standing
 	// Manifest is the verified manifest; it must not be changed.
 	Manifest *Manifest
-	// Statements are about the module, each signed by one or more of Signers.
+	// Statements are about the module; all of Signers signed their digests.
 	Statements []Statement
 
 	p      *Package

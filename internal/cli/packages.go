@@ -110,7 +110,11 @@ func (a *app) verifyCmd() *cobra.Command {
 			return a.emit(j, func(w io.Writer) {
 				fmt.Fprintf(w, "verified: %s %s (serial %d), signed by %s\ndigest %s\nstanding %s, trust %s\n", j.Name, j.Version, j.Serial, strings.Join(j.Signers, ", "), j.Digest, j.Standing, v.Trust)
 				for _, st := range j.Statements {
-					fmt.Fprintf(w, "%s %s\n", st.Role, st.Type)
+					by := ""
+					if len(st.Keys) == 0 {
+						by = ", which no key known here signed itself"
+					}
+					fmt.Fprintf(w, "%s %s%s\n", st.Role, st.Type, by)
 				}
 			})
 		},

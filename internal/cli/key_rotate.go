@@ -58,16 +58,23 @@ with an old key made another log from there on. Tell the witnesses.`,
 			if err != nil {
 				return err
 			}
+			head, err := k.LogHead()
+			if err != nil {
+				return err
+			}
+			vkey := evidence.VerifierKey(head.Origin, r.New.Key)
 			return a.emit(struct {
 				Schema string   `json:"schema"`
 				Record uint64   `json:"record"`
 				Term   uint64   `json:"term"`
 				Public string   `json:"public"`
+				Vkey   string   `json:"vkey"`
 				Old    termJSON `json:"old"`
-			}{"forgeone.key.rotate/v1", r.Index, r.New.Number, r.New.Key.String(), termOf(r.Old)}, func(w io.Writer) {
+			}{"forgeone.key.rotate/v1", r.Index, r.New.Number, r.New.Key.String(), vkey, termOf(r.Old)}, func(w io.Writer) {
 				fmt.Fprintf(w, "the log's key is another now (record %d)\n", r.Index)
 				fmt.Fprintf(w, "old  term %d  %s\nnew  term %d  %s\n", r.Old.Number, r.Old.Key, r.New.Number, r.New.Key)
-				fmt.Fprintf(w, "keep both public keys elsewhere, and tell the witnesses:\n  forgeone key export --public --role log\n")
+				fmt.Fprintf(w, "keep both public keys elsewhere: forgeone key export --public --role log\n")
+				fmt.Fprintf(w, "tell the witnesses the log's new verifier key:\n  %s\n", vkey)
 			})
 		},
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -207,9 +208,9 @@ func (a *app) listWitnesses(k *kernel.Kernel, set abi.WitnessSet) error {
 	if err != nil {
 		return err
 	}
-	seen, err := witness.Look(a.logDir(nil), head.Size, set)
-	if err != nil {
-		return err
+	seen, damaged := witness.Look(a.logDir(nil), head.Size, set)
+	if seen.State == "" {
+		return damaged
 	}
 	list := []witnessJSON{}
 	for _, p := range seen.Peers {
@@ -222,7 +223,7 @@ func (a *app) listWitnesses(k *kernel.Kernel, set abi.WitnessSet) error {
 		list = append(list, j)
 	}
 	vkey := evidence.VerifierKey(head.Origin, k.LogKey())
-	return a.emit(struct {
+	err = a.emit(struct {
 		Schema    string        `json:"schema"`
 		Log       string        `json:"log"`
 		Quorum    uint64        `json:"quorum"`
@@ -246,4 +247,5 @@ func (a *app) listWitnesses(k *kernel.Kernel, set abi.WitnessSet) error {
 		}
 		fmt.Fprintln(w, seen.String())
 	})
+	return errors.Join(err, damaged)
 }

@@ -97,14 +97,18 @@ func (a *app) syncOnce(k *kernel.Kernel) error {
 	if err != nil {
 		return err
 	}
-	seen, err := witness.Look(dir, head.Size, set)
-	if err != nil {
-		return err
+	// What was kept from before may be damaged; what was answered now is said first.
+	seen, damaged := witness.Look(dir, head.Size, set)
+	if seen.State == "" {
+		return damaged
 	}
 	if err := a.synced(&o, &seen.Witnessed); err != nil {
 		return err
 	}
-	return syncVerdict(dir, &o, set.Quorum)
+	if err := syncVerdict(dir, &o, set.Quorum); err != nil {
+		return err
+	}
+	return damaged
 }
 
 func (a *app) synced(o *witness.Outcome, seen *evidence.Witnessed) error {

@@ -195,7 +195,9 @@ type View struct {
 }
 
 // Look reads what the witnesses of set have seen of the log in dir, which has that
-// many records.
+// many records. With a cosigned checkpoint that is damaged or edited
+// (evidence.CodeNote, evidence.CodeCosignature) the view says that nobody vouches;
+// with other errors it has no state.
 func Look(dir string, records uint64, set abi.WitnessSet) (v View, err error) {
 	if v.Peers, err = Peers(set); err != nil {
 		return v, err
@@ -209,12 +211,12 @@ func Look(dir string, records uint64, set abi.WitnessSet) (v View, err error) {
 		v.Peers[i].Seen = sizes[p.Key.String()]
 		keys = append(keys, p.Key)
 	}
+	w := &v.Witnessed
+	w.State, w.Records, w.Quorum, w.Of = evidence.QuorumMissing, records, set.Quorum, len(keys)
 	c, err := evidence.ReadCosigned(dir)
 	if err != nil {
 		return v, err
 	}
-	w := &v.Witnessed
-	w.State, w.Records, w.Quorum, w.Of = evidence.Unwitnessed, records, set.Quorum, len(keys)
 	if c != nil {
 		if w.By, err = c.Cosigners(keys); err != nil {
 			return v, err
@@ -225,7 +227,7 @@ func Look(dir string, records uint64, set abi.WitnessSet) (v View, err error) {
 	case uint64(n) < w.Quorum:
 		w.State = evidence.QuorumMissing
 	case n == 0:
-		w.Size = 0
+		w.State, w.Size = evidence.Unwitnessed, 0
 	case w.Size > records:
 		w.State = evidence.Behind
 	case w.Size == records:

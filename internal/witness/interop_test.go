@@ -147,7 +147,7 @@ func (s *strictWitness) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	n, err := note.Open(text, note.VerifierList(s.log))
 	if err != nil {
-		http.Error(rw, "signature", 403)
+		http.Error(rw, "signature", http.StatusForbidden)
 		return
 	}
 	var origin, hash string
@@ -161,7 +161,7 @@ func (s *strictWitness) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	if old != s.size || (size == s.size && root != s.root) {
 		rw.Header().Set("Content-Type", "text/x.tlog.size")
-		rw.WriteHeader(409)
+		rw.WriteHeader(http.StatusConflict)
 		fmt.Fprintf(rw, "%d\n", s.size)
 		return
 	}
@@ -174,7 +174,7 @@ func (s *strictWitness) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		proof = append(proof, h)
 	}
 	if old == 0 && len(proof) > 0 || old > 0 && tlog.CheckTree(proof, size, root, old, s.root) != nil {
-		http.Error(rw, "proof", 422)
+		http.Error(rw, "proof", http.StatusUnprocessableEntity)
 		return
 	}
 	s.size, s.root = size, root

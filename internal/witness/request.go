@@ -32,7 +32,8 @@ func parseRequest(b []byte) (r request, err error) {
 	if len(b) > maxRequest {
 		return r, malformed(fmt.Sprintf("it has more than %d bytes", maxRequest))
 	}
-	line, rest, ok := bytes.Cut(b, []byte("\n"))
+	line, rest, _ := bytes.Cut(b, []byte("\n"))
+	var ok bool
 	if r.old, ok = parseSize(strings.CutPrefix(string(line), "old ")); !ok {
 		return r, malformed("it does not begin with the old size")
 	}

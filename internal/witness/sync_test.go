@@ -257,7 +257,7 @@ func TestAnswers(t *testing.T) {
 		"forbidden":     {text(403, "", "no"), CodeUnknownKey},
 		"other":         {text(422, "", "no"), CodeHistory},
 		"failure":       {text(500, "", "no"), CodeAnswer},
-		"redirect":      {func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, other.peer.URL+addPath, 307) }, CodeAnswer},
+		"redirect":      {func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, other.peer.URL+addPath, http.StatusTemporaryRedirect) }, CodeAnswer},
 		"it breaks off": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, CodeUnreachable},
 	} {
 		s := httptest.NewServer(c.h)

@@ -253,11 +253,13 @@ func TestAnswers(t *testing.T) {
 			n++
 			text(409, sizeType, fmt.Sprintln(1+n%2))(rw, r)
 		}, CodeAnswer},
-		"not known":     {text(404, "", "\x1b[31m"), CodeUnknownLog},
-		"forbidden":     {text(403, "", "no"), CodeUnknownKey},
-		"other":         {text(422, "", "no"), CodeHistory},
-		"failure":       {text(500, "", "no"), CodeAnswer},
-		"redirect":      {func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, other.peer.URL+addPath, http.StatusTemporaryRedirect) }, CodeAnswer},
+		"not known": {text(404, "", "\x1b[31m"), CodeUnknownLog},
+		"forbidden": {text(403, "", "no"), CodeUnknownKey},
+		"other":     {text(422, "", "no"), CodeHistory},
+		"failure":   {text(500, "", "no"), CodeAnswer},
+		"redirect": {func(rw http.ResponseWriter, r *http.Request) {
+			http.Redirect(rw, r, other.peer.URL+addPath, http.StatusTemporaryRedirect)
+		}, CodeAnswer},
 		"it breaks off": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, CodeUnreachable},
 	} {
 		s := httptest.NewServer(c.h)

@@ -21,6 +21,8 @@ const (
 
 	CodeBrainWithdrawn Code = "F1-BRN-019"
 	CodeBrainList      Code = "F1-BRN-020"
+	CodeBrainSnapshot  Code = "F1-BRN-016"
+	CodeBrainPages     Code = "F1-BRN-017"
 )
 
 // brainCodes are the codes of the area BRN.
@@ -60,6 +62,14 @@ var brainCodes = []CodeInfo{
 	{
 		CodeBrainTrust, "trust does not follow",
 		"A trust.change is not what the record that it names as its cause leads to, or is missing where one had to follow. Trust was edited.", 1,
+	},
+	{
+		CodeBrainSnapshot, "a snapshot of the state that can't be restored",
+		"The file state was made by another version of ForgeOne, or does not have the form that this one gives it. It holds nothing that is not in the evidence log: it is left aside, and the state is folded from the log again.", 3,
+	},
+	{
+		CodeBrainPages, "runs of the snapshot can't be read back",
+		"The file state was changed or cut off while it was in use, and the evidence log, from which its pages could be made again, can't be read either. Answers about earlier runs may be incomplete, and no run starts. Run forgeone log verify.", 3,
 	},
 	{
 		CodeBrainStop, "impossible order to stop",

@@ -350,7 +350,7 @@ func drawBook(t *rapid.T) *book {
 				r := &abi.RunEnd{Run: rapid.SampledFrom(open).Draw(t, "run").ID, Outcome: abi.OutcomeAborted}
 				if rapid.Bool().Draw(t, "in order") {
 					_, o := b.s.find(r.Run)
-					r.Outcome, r.Calls, r.Denials, r.Points = abi.OutcomeExit, 100, o.denials, o.score.Points()+rapid.Uint32Range(0, 5).Draw(t, "more")
+					r.Outcome, r.Calls, r.Denials, r.Points = abi.OutcomeExit, 100, uint64(len(o.denied)), o.score.Points()+rapid.Uint32Range(0, 5).Draw(t, "more")
 					r.Windows = rapid.Uint32Range(0, 30).Draw(t, "windows")
 				}
 				if err := b.end(r); err != nil {

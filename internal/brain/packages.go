@@ -77,8 +77,7 @@ func (s *State) install(index uint64, r abi.Record, b *abi.PackageInstall) error
 	s.serials[b.Name] = b.Serial
 	w := s.workloads[b.Name]
 	if w == nil {
-		w = &Workload{Name: b.Name}
-		s.workloads[b.Name] = w
+		w = s.appear(Workload{Name: b.Name})
 	}
 	w.Trust, w.Standing, w.Cause = t, st, index
 	return nil

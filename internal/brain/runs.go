@@ -45,15 +45,35 @@ type run struct {
 
 // openRun is what must be known of a run only until it ends.
 type openRun struct {
-	denials uint64              // records
+	conduct uint8               // at its start
+	denied  []denial            // records, in order: the score follows from them
 	seen    map[denied]struct{} // per rule and syscall
 	score   *trust.RunScore
 	stop    *abi.RunStop // somebody asked for its end
 }
 
+// denial is what counts of a run.denial.
+type denial struct {
+	_        struct{} `cbor:",toarray"`
+	Rule     string
+	Num      abi.Num
+	Severity uint8
+	Object   abi.Digest
+}
+
 type denied struct {
 	rule string
 	num  abi.Num
+}
+
+func newOpenRun(conduct uint8) *openRun {
+	return &openRun{conduct: conduct, seen: map[denied]struct{}{}, score: trust.NewRunScore(conduct, 0)}
+}
+
+func (o *openRun) deny(d denial) {
+	o.denied = append(o.denied, d)
+	o.seen[denied{d.Rule, d.Num}] = struct{}{}
+	o.score.Denied(0, d.Rule, string(d.Object[:]), d.Severity)
 }
 
 // runNumber reads the form of a run's id.
@@ -97,10 +117,12 @@ func (s *State) runStart(index uint64, r abi.Record, b *abi.RunStart) error {
 	if !ok {
 		return no("%q is no run's id", b.Run)
 	}
-	if _, ok := s.runByID[n]; ok {
+	if _, used, err := s.runs.number(n); err != nil {
+		return err
+	} else if used {
 		return no("the id %s was used before", b.Run)
 	}
-	if len(s.runs) == math.MaxInt32 {
+	if s.runs.count() == math.MaxUint32 {
 		return no("the log has too many runs")
 	}
 	var w Workload
@@ -137,13 +159,19 @@ func (s *State) runStart(index uint64, r abi.Record, b *abi.RunStart) error {
 	known := s.workloads[w.Name]
 	if known == nil {
 		w.Cause = index
-		known = &w
-		s.workloads[w.Name] = known
+		known = s.appear(w)
 	}
-	s.runByID[n] = int32(len(s.runs))
-	s.runs = append(s.runs, run{id: n, start: index, started: r.Time, workload: known})
-	s.open[n] = &openRun{seen: map[denied]struct{}{}, score: trust.NewRunScore(w.Trust.C, 0)}
+	s.runs.add(run{id: n, start: index, started: r.Time, workload: known})
+	s.open[n] = newOpenRun(w.Trust.C)
 	return nil
+}
+
+// appear makes a workload known.
+func (s *State) appear(w Workload) *Workload {
+	w.number = uint32(len(s.numbered))
+	s.workloads[w.Name] = &w
+	s.numbered = append(s.numbered, &w)
+	return &w
 }
 
 // find returns the open run named id, or nil.
@@ -152,7 +180,7 @@ func (s *State) find(id abi.RunID) (*run, *openRun) {
 	if !ok || s.open[n] == nil {
 		return nil, nil
 	}
-	return &s.runs[s.runByID[n]], s.open[n]
+	return s.runs.held(n), s.open[n]
 }
 
 func (s *State) denial(index uint64, r abi.Record, b *abi.Denial) error {
@@ -167,9 +195,7 @@ func (s *State) denial(index uint64, r abi.Record, b *abi.Denial) error {
 	if abi.CodeForReason(b.Reason) == "" || b.Severity > trust.MaxSeverity || b.Rule == "" || abi.Lookup(b.Num) == nil {
 		return refuse(abi.CodeBrainDenial, index, r, "no denial has reason %v, severity %d, rule %q and syscall %d", b.Reason, b.Severity, b.Rule, b.Num)
 	}
-	o.seen[k] = struct{}{}
-	o.denials++
-	o.score.Denied(0, b.Rule, string(b.Object[:]), b.Severity)
+	o.deny(denial{Rule: b.Rule, Num: b.Num, Severity: b.Severity, Object: b.Object})
 	return nil
 }
 
@@ -186,8 +212,8 @@ func (s *State) runEnd(index uint64, r abi.Record, b *abi.RunEnd) error {
 		if b.Windows != 0 || b.Points != 0 && b.Points != o.score.Points() {
 			return no("an aborted run earns nothing and loses the %d points of its denials", o.score.Points())
 		}
-	case b.Denials > b.Calls || b.Denials < o.denials:
-		return no("%d denials in %d calls, with %d on record", b.Denials, b.Calls, o.denials)
+	case b.Denials > b.Calls || b.Denials < uint64(len(o.denied)):
+		return no("%d denials in %d calls, with %d on record", b.Denials, b.Calls, len(o.denied))
 	case b.Points < min(o.score.Points(), trust.FullPoints):
 		return no("%d points, the denials on record make %d", b.Points, o.score.Points())
 	}

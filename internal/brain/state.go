@@ -30,13 +30,13 @@ type State struct {
 	packages  map[string]Package
 	serials   map[string]uint64 // the floor of each package
 	workloads map[string]*Workload
+	numbered  []*Workload                   // the same, in order of appearance
 	withdrawn map[abi.Digest][]Revocation   // what lists revoke
 	lists     map[abi.Digest]RevocationList // by issuer, the newest
 
-	runs    []run
-	runByID map[uint64]int32 // index in runs
-	open    map[uint64]*openRun
-	pending []abi.TrustChange // that must come next, in order
+	runs    runTable
+	open    map[uint64]*openRun // by the number in the run's id
+	pending []abi.TrustChange   // that must come next, in order
 }
 
 // Package is an installed package.
@@ -53,6 +53,8 @@ type Workload struct {
 	Trust    abi.Trust
 	Standing abi.Standing
 	Cause    uint64 // index of the record that made its trust or standing what it is
+
+	number uint32 // in State.numbered
 }
 
 // New returns the state of an empty log.
@@ -68,7 +70,7 @@ func (s *State) Reset() {
 		ring: 1, threshold: 1, revoked: map[abi.Digest]RevokedKey{},
 		keys: map[abi.Digest]KeyEntry{}, byName: map[string]abi.Digest{}, packages: map[string]Package{},
 		withdrawn: map[abi.Digest][]Revocation{}, lists: map[abi.Digest]RevocationList{},
-		serials: map[string]uint64{}, workloads: map[string]*Workload{}, runByID: map[uint64]int32{}, open: map[uint64]*openRun{},
+		serials: map[string]uint64{}, workloads: map[string]*Workload{}, runs: newRunTable(), open: map[uint64]*openRun{},
 	}
 }
 

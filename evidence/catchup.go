@@ -136,28 +136,6 @@ func (l *Log) adopt() error {
 	return nil
 }
 
-// refold gives the follower everything that is durable anew. It is used after
-// a failure, when the follower saw records that did not become durable.
-func (l *Log) refold() error {
-	if l.o.Follower == nil {
-		return nil
-	}
-	l.o.Follower.Reset()
-	w := newWalker(l.o.FS, l.o.Dir)
-	defer func() { _ = w.close() }() // it was only read
-	for end := l.w.c.tree.n; w.c.tree.n < end; {
-		first := w.c.tree.n
-		b, err := w.next()
-		if err != nil {
-			return err
-		}
-		if err := w.each(b, first, l.o.Follower.Follow); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // check makes sure, before anything is appended, that what is open is still
 // what the paths lead to: else two processes might write two logs, or one into
 // a file that is gone.

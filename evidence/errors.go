@@ -51,6 +51,10 @@ const (
 	CodeNote        abi.Code = "F1-LOG-045"
 	CodeCosignature abi.Code = "F1-LOG-046"
 	CodeNoteKey     abi.Code = "F1-LOG-047"
+
+	CodeRolledBack abi.Code = "F1-LOG-060"
+	CodeState      abi.Code = "F1-LOG-061"
+	CodeStateWrite abi.Code = "F1-LOG-062"
 )
 
 // damage is what a reader of segments found wrong, and where.

@@ -35,6 +35,9 @@ type Log struct {
 	tx      transaction
 	control uint64 // index of the last control record, plus 1
 	live    *live  // nil: no tile folder
+	kept    *kept  // the snapshot it was opened with; nil: none
+	keeper  keeper
+	opening Opening
 
 	head  atomic.Pointer[head]
 	stats struct{ batches, records, syncs, turns atomic.Uint64 }
@@ -42,6 +45,8 @@ type Log struct {
 	mu     sync.Mutex
 	queue  []*waiter
 	closed bool
+	// abandoned: Close returned while the server was waiting for the lock.
+	abandoned bool
 	// waiting: the server waits for the lock, which may take any time.
 	waiting bool
 	failed  error // set once
@@ -69,6 +74,9 @@ type head struct {
 // Damage that no crash can make is refused as CodeTampered, and left as it is.
 func Open(o Options) (*Log, error) {
 	o, err := o.complete()
+	if err == nil {
+		err = o.snapshots()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +118,9 @@ func (l *Log) start() (err error) {
 	if err != nil {
 		return err
 	}
+	if err := l.attach(); err != nil {
+		return err
+	}
 	// Most of the work without the lock, the rest with it.
 	if err := l.catchUp(false); err != nil {
 		return err
@@ -129,6 +140,7 @@ func (l *Log) start() (err error) {
 			return err
 		}
 	}
+	defer func() { l.opening.Folded = l.w.c.tree.n - l.opening.Snapshot }()
 	return l.inspectTail(nil)
 }
 
@@ -228,13 +240,15 @@ func (l *Log) Stats() Stats {
 // Close ends the log. Transactions that have not begun fail with CodeClosed;
 // Close waits for those that have, and the follower is not called after it
 // returned. It does not wait for a lock that another process has, but it brings
-// Options.Tiles up to date. It must not be called from within a transaction.
+// Options.Tiles up to date and writes a snapshot that is due. It must not be
+// called from within a transaction.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	first := !l.closed
 	l.closed = true
 	l.drain(l.closedError())
 	waiting := l.waiting
+	l.abandoned = l.abandoned || first && waiting
 	l.mu.Unlock()
 	if !first {
 		return l.closedError()

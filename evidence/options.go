@@ -47,6 +47,10 @@ type Options struct {
 	Keys []PublicKey
 	// Follower may be nil; then records are not decoded.
 	Follower Follower
+	// Snapshot, if not nil, keeps the follower's state in a file, so that opening
+	// folds only what came after it. Create ignores it; without Key it is only
+	// read.
+	Snapshot *SnapshotOptions
 	// Control tells for which kinds of record the shared counter is raised. Nil:
 	// DefaultControl.
 	Control func(abi.Kind) bool

@@ -158,12 +158,14 @@ func (l *Log) serve() {
 			l.waiting = !closed && !idle
 			l.mu.Unlock()
 			if closed {
+				l.keep(true)
 				return
 			}
 			if idle {
 				break
 			}
 			l.serveTurn()
+			l.keep(false)
 		}
 	}
 }

@@ -33,6 +33,17 @@ func (s *State) Restore(b []byte, pages Pages) error {
 	for _, k := range h.Keys.join() {
 		n.keys[k.ID], n.byName[k.Name] = k, k.ID
 	}
+	n.ring, n.threshold, n.witnesses = h.Ring, h.Threshold, h.Witnesses
+	for _, k := range h.Revoked.join() {
+		n.revoked[k.ID] = k
+	}
+	for _, r := range h.Withdrawn.join() {
+		n.withdrawn[r.Digest] = append(n.withdrawn[r.Digest], r)
+	}
+	for _, l := range h.Lists.join() {
+		l.List.head = l.Head
+		n.lists[l.List.Issuer] = l.List
+	}
 	for _, p := range h.Packages.join() {
 		n.packages[p.Name] = p
 	}

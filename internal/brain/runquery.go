@@ -34,7 +34,7 @@ func (s *State) runAt(at uint64) (Run, bool) {
 func (s *State) Runs() []Run { return s.NewestRuns(0) }
 
 // NewestRuns returns the newest n runs, all if n is 0, the oldest of them first.
-func (s *State) NewestRuns(n int) []Run {
+func (s *State) NewestRuns(n uint) []Run {
 	count := s.runs.count()
 	from := uint64(0)
 	if n > 0 && uint64(n) < count {

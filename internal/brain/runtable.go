@@ -26,18 +26,18 @@ type runTable struct {
 	late     []run           // from number base on
 	inMemory map[uint64]uint64
 
-	fault *fault
+	fault *failure
 }
 
-// fault is the first error of reading a page. Queries meet it, which are many
+// failure is the first error of reading a page. Queries meet it, which are many
 // at once.
-type fault struct {
+type failure struct {
 	mu  sync.Mutex
 	err error
 }
 
 func newRunTable() runTable {
-	return runTable{reopened: map[uint64]*run{}, inMemory: map[uint64]uint64{}, fault: &fault{}}
+	return runTable{reopened: map[uint64]*run{}, inMemory: map[uint64]uint64{}, fault: &failure{}}
 }
 
 func (t *runTable) count() uint64 { return t.base + uint64(len(t.late)) }

@@ -36,12 +36,25 @@ type head struct {
 	Config    abi.Config
 	Policy    abi.Policy
 	Keys      list[KeyEntry]
+	Ring      uint64
+	Threshold uint64
+	Revoked   list[RevokedKey]
+	Witnesses abi.WitnessSet
+	Withdrawn list[Revocation] // by digest; of one digest in order of record
+	Lists     list[revocationList]
 	Packages  list[Package]
 	Serials   list[serial]
 	Workloads list[workload]
 	Runs      uint64
 	Open      list[opened]
 	Pending   list[abi.TrustChange]
+}
+
+// revocationList is a RevocationList with what it hides.
+type revocationList struct {
+	_    struct{} `cbor:",toarray"`
+	List RevocationList
+	Head []byte
 }
 
 type serial struct {
@@ -109,8 +122,14 @@ func (s *State) Snapshot() (*Snapshot, error) {
 		Version: snapshotVersion, Size: s.size, Genesis: s.genesis, Config: s.config, Policy: s.policy,
 		Keys: listOf(s.Keys()), Packages: listOf(s.Packages()), Pending: listOf(s.pending), Runs: s.runs.count(),
 		Serials: sorted(s.serials, func(name string, n uint64) serial { return serial{Name: name, Serial: n} }),
-		Open:    s.openRuns(),
+		Open:    s.openRuns(), Ring: s.ring, Threshold: s.threshold, Revoked: listOf(s.RevokedKeys()), Witnesses: s.witnesses,
+		Withdrawn: s.allWithdrawn(),
 	}
+	var lists []revocationList
+	for _, l := range s.RevocationLists() {
+		lists = append(lists, revocationList{List: l, Head: l.head})
+	}
+	h.Lists = listOf(lists)
 	workloads := make([]workload, len(s.numbered))
 	for i, w := range s.numbered {
 		workloads[i] = workload{Name: w.Name, Trust: w.Trust, Standing: w.Standing, Cause: w.Cause}
@@ -120,11 +139,19 @@ func (s *State) Snapshot() (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Snapshot{head: b, old: runTable{pages: s.runs.pages, base: s.runs.base, fault: &fault{}}, again: map[uint64]run{}, late: slices.Clone(s.runs.late)}
+	p := &Snapshot{head: b, old: runTable{pages: s.runs.pages, base: s.runs.base, fault: &failure{}}, again: map[uint64]run{}, late: slices.Clone(s.runs.late)}
 	for n, u := range s.runs.reopened {
 		p.again[n] = *u
 	}
 	return p, nil
+}
+
+func (s *State) allWithdrawn() list[Revocation] {
+	var all []Revocation
+	for _, d := range slices.SortedFunc(maps.Keys(s.withdrawn), func(a, b abi.Digest) int { return slices.Compare(a[:], b[:]) }) {
+		all = append(all, s.withdrawn[d]...)
+	}
+	return listOf(all)
 }
 
 func (s *State) openRuns() list[opened] {

@@ -68,26 +68,32 @@ func reload(t fataler, s *State) *State {
 func same(t *rapid.T, a, b *State) {
 	t.Helper()
 	type answers struct {
-		Size           uint64
-		Genesis        abi.Genesis
-		Config         abi.Config
-		Policy         abi.Policy
-		Keys           []KeyEntry
-		Packages       []Package
-		Runs, Open     []Run
-		Pending        []abi.TrustChange
-		Workloads      []Workload
-		Numbers        []uint32
-		Serials        map[string]uint64
-		Stops          []*abi.RunStop
-		ByID           []Run
-		Judged         [][]abi.TrustChange
-		Newest, Single []Run
+		Size            uint64
+		Genesis         abi.Genesis
+		Config          abi.Config
+		Policy          abi.Policy
+		Keys            []KeyEntry
+		Packages        []Package
+		Runs, Open      []Run
+		Pending         []abi.TrustChange
+		Workloads       []Workload
+		Numbers         []uint32
+		Serials         map[string]uint64
+		Stops           []*abi.RunStop
+		ByID            []Run
+		Judged          [][]abi.TrustChange
+		Newest, Single  []Run
+		Ring, Threshold uint64
+		Revoked         []RevokedKey
+		Witnesses       abi.WitnessSet
+		Withdrawn       map[abi.Digest][]Revocation
+		Lists           map[abi.Digest]RevocationList
 	}
 	of := func(s *State) (x answers) {
 		x = answers{
 			Size: s.Size(), Genesis: s.Genesis(), Config: s.Config(), Policy: s.Policy(), Keys: s.Keys(), Packages: s.Packages(), Runs: s.Runs(),
 			Open: s.OpenRuns(), Pending: s.Pending(), Serials: s.serials, Newest: s.NewestRuns(3),
+			Ring: s.ring, Threshold: s.threshold, Revoked: s.RevokedKeys(), Witnesses: s.witnesses, Withdrawn: s.withdrawn, Lists: s.lists,
 		}
 		for _, w := range s.numbered {
 			x.Workloads = append(x.Workloads, *w)
@@ -268,7 +274,8 @@ func TestSnapshotPagesGone(t *testing.T) {
 // Restore, to TestSnapshotIsAFold, and then here.
 var covered = map[reflect.Type][]string{
 	reflect.TypeFor[State](): {
-		"size", "genesis", "keys", "byName", "config", "policy", "packages", "serials", "workloads", "numbered", "runs", "open", "pending",
+		"size", "genesis", "keys", "byName", "config", "policy", "ring", "threshold", "revoked", "witnesses", "packages", "serials", "workloads",
+		"numbered", "withdrawn", "lists", "runs", "open", "pending",
 	},
 	reflect.TypeFor[Workload](): {"Name", "Trust", "Standing", "Cause", "number"},
 	reflect.TypeFor[run]():      {"id", "start", "end", "started", "ended", "calls", "denials", "workload", "exit", "outcome", "seal"},
@@ -277,8 +284,11 @@ var covered = map[reflect.Type][]string{
 	reflect.TypeFor[denied]():   {"rule", "num"},
 	reflect.TypeFor[runTable](): {"pages", "base", "reopened", "late", "inMemory", "fault"},
 	// These are encoded as they are: what they hold must be exported.
-	reflect.TypeFor[KeyEntry](): {"KeyAdd", "Index", "Time"},
-	reflect.TypeFor[Package]():  {"PackageInstall", "Index", "Time"},
+	reflect.TypeFor[KeyEntry]():       {"KeyAdd", "Index", "Time"},
+	reflect.TypeFor[Package]():        {"PackageInstall", "Index", "Time"},
+	reflect.TypeFor[RevokedKey]():     {"ID", "Name", "Role", "Public", "Reason", "Index", "Time"},
+	reflect.TypeFor[Revocation]():     {"Revoked", "Issuer", "Operator", "Index"},
+	reflect.TypeFor[RevocationList](): {"Issuer", "Operator", "Serial", "List", "Index", "Next", "Parts", "head"},
 }
 
 func TestSnapshotCoversState(t *testing.T) {

@@ -51,14 +51,14 @@ func (a *app) runsCmd() *cobra.Command {
 			defer k.Close(a.ctx)
 			list := []runJSON{}
 			k.View(func(s *brain.State) {
-				runs := s.Runs()
-				if n := uint(len(runs)); limit > 0 && n > limit {
-					runs = runs[n-limit:]
-				}
-				for _, r := range runs {
+				for _, r := range s.NewestRuns(limit) {
 					list = append(list, runOf(r))
 				}
+				err = s.Err()
 			})
+			if err != nil {
+				return err
+			}
 			return a.emit(struct {
 				Schema string    `json:"schema"`
 				Runs   []runJSON `json:"runs"`

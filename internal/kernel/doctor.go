@@ -57,6 +57,7 @@ func Doctor(ctx context.Context, home, unlock string) []Check {
 	defer k.Close(ctx)
 	r, err := evidence.Verify(ctx, h.Log(), []evidence.PublicKey{k.LogKey()}, evidence.VerifyOptions{})
 	add("log", err, fmt.Sprintf("%d records verify; %s", r.Records, r.Witnessed.String()))
+	add("state", k.log.Opening().Unusable, k.stateFile())
 	add("packages", k.checkPackages(), "every installed package verifies")
 	add("recordings", k.checkRecordings(), "every run has its recording, and every recording its run")
 	add("policies", k.checkPolicies(), "every kept policy is whole")
@@ -89,6 +90,19 @@ func private(h Home, folders ...string) error {
 	return nil
 }
 
+// stateFile tells of the state file how the log was opened with it.
+func (k *Kernel) stateFile() string {
+	o := k.log.Opening()
+	if o.Snapshot == 0 {
+		return fmt.Sprintf("no state file yet: all %d records were folded", o.Folded)
+	}
+	size := int64(0)
+	if i, err := os.Stat(k.home.State()); err == nil {
+		size = i.Size()
+	}
+	return fmt.Sprintf("a state file of %d bytes over %d records; %d were folded since", size, o.Snapshot, o.Folded)
+}
+
 func (k *Kernel) checkPackages() error {
 	var ps []brain.Package
 	k.ledger.view(func(s *brain.State) { ps = s.Packages() })
@@ -107,7 +121,11 @@ func (k *Kernel) checkPackages() error {
 func (k *Kernel) checkRecordings() error {
 	known := map[string]bool{}
 	var runs []brain.Run
-	k.ledger.view(func(s *brain.State) { runs = s.Runs() })
+	var err error
+	k.ledger.view(func(s *brain.State) { runs, err = s.Runs(), s.Err() })
+	if err != nil {
+		return err
+	}
 	for _, r := range runs {
 		p := k.home.Recording(r.ID)
 		known[filepath.Base(p)] = true

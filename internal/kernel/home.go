@@ -47,6 +47,10 @@ func (h Home) Keys() string { return h.path("keys") }
 // Log is the evidence log: the truth.
 func (h Home) Log() string { return h.path("log") }
 
+// State is the state folded from the log, as far as it was: derived,
+// authenticated.
+func (h Home) State() string { return h.path("state") }
+
 // Recordings holds the recordings: truth.
 func (h Home) Recordings() string { return h.path("recordings") }
 

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/evidence"
 	"github.com/forgeone/forgeone/internal/brain"
 )
 
@@ -30,6 +31,30 @@ func (l *ledger) Reset() {
 	defer l.mu.Unlock()
 	l.st.Reset()
 }
+
+// Snapshot implements evidence.Snapshotter.
+func (l *ledger) Snapshot() (*evidence.Snapshot, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	s, err := l.st.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	return &evidence.Snapshot{Size: l.st.Size(), Head: s.Head(), Pages: s.Pages(), Write: s.Write}, nil
+}
+
+// Restore implements evidence.Snapshotter.
+func (l *ledger) Restore(head []byte, pages evidence.Pages) (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.st.Restore(head, pages); err != nil {
+		return 0, err
+	}
+	return l.st.Size(), nil
+}
+
+// Fresh implements evidence.Snapshotter.
+func (l *ledger) Fresh() evidence.Snapshotter { return newLedger() }
 
 // view calls f with the state, which f must not keep.
 func (l *ledger) view(f func(*brain.State)) {

@@ -20,31 +20,26 @@ import (
 // FindRun returns the run with that id, or the only one whose id begins so;
 // "last" is the newest.
 func (k *Kernel) FindRun(id string) (r brain.Run, err error) {
-	k.ledger.view(func(s *brain.State) { r, err = findRun(s.Runs(), id) })
+	k.ledger.view(func(s *brain.State) { r, err = findRun(s, id) })
 	return r, err
 }
 
-func findRun(runs []brain.Run, id string) (found brain.Run, err error) {
-	if id == "last" && len(runs) > 0 {
-		return runs[len(runs)-1], nil
-	}
+func findRun(s *brain.State, id string) (found brain.Run, err error) {
 	n := 0
-	for _, r := range runs {
-		switch {
-		case string(r.ID) == id:
-			return r, nil
-		case len(id) >= 4 && len(id) < len(r.ID) && string(r.ID[:len(id)]) == id:
-			found = r
-			n++
-		}
+	if last := s.NewestRuns(1); id == "last" && len(last) == 1 {
+		found, n = last[0], 1
+	} else if len(id) >= 4 {
+		found, n = s.RunsLike(id)
 	}
-	switch n {
-	case 1:
+	switch {
+	case s.Err() != nil:
+		return brain.Run{}, s.Err()
+	case n == 1:
 		return found, nil
-	case 0:
+	case n == 0:
 		return found, &abi.Error{Code: "F1-RUN-130", What: "no such run", Where: id, Hint: "forgeone runs"}
 	}
-	return found, &abi.Error{Code: "F1-RUN-130", What: fmt.Sprintf("%d runs begin with that", n), Where: id, Hint: "forgeone runs"}
+	return brain.Run{}, &abi.Error{Code: "F1-RUN-130", What: fmt.Sprintf("%d runs begin with that", n), Where: id, Hint: "forgeone runs"}
 }
 
 // Recording opens the recording of a run for views, checked against the log

@@ -41,8 +41,14 @@ func startEvidence(ctx context.Context, k *Kernel) error {
 	return nil
 }
 
+// stateLabel is what the key of the state file is derived for.
+const stateLabel = "forgeone/state/v1"
+
 func openLog(ctx context.Context, k *Kernel) (err error) {
-	k.log, err = evidence.Open(evidence.Options{Dir: k.home.Log(), Key: k.keys.Log, NextKey: k.logKey, Follower: k.ledger, Now: k.now, Control: isControl})
+	k.log, err = evidence.Open(evidence.Options{
+		Dir: k.home.Log(), Key: k.keys.Log, NextKey: k.logKey, Follower: k.ledger, Now: k.now, Control: isControl,
+		Snapshot: &evidence.SnapshotOptions{Path: k.home.State(), Key: k.keys.Cache.Derive(stateLabel), Warn: func(err error) { k.warn(err.Error()) }},
+	})
 	if err != nil {
 		return err
 	}

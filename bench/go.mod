@@ -5,6 +5,7 @@ go 1.26.0
 replace github.com/forgeone/forgeone => ../
 
 require (
+	filippo.io/torchwood v0.9.0
 	github.com/cedar-policy/cedar-go v1.9.0
 	github.com/forgeone/forgeone v0.0.0
 	github.com/tetratelabs/wazero v1.12.0
@@ -28,7 +29,7 @@ require (
 	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/spf13/cobra v1.10.2 // indirect
 	github.com/spf13/pflag v1.0.9 // indirect
-	github.com/transparency-dev/formats v0.0.0-20251017110053-404c0d5b696c // indirect
+	github.com/transparency-dev/formats v0.0.0-20251208091212-1378f9e1b1b7 // indirect
 	github.com/transparency-dev/merkle v0.0.2 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
@@ -36,7 +37,7 @@ require (
 	go.opentelemetry.io/otel/metric v1.40.0 // indirect
 	go.opentelemetry.io/otel/trace v1.40.0 // indirect
 	golang.org/x/crypto v0.55.0 // indirect
-	golang.org/x/exp v0.0.0-20240325151524-a685a6edb6d8 // indirect
+	golang.org/x/exp v0.0.0-20250408133849-7e4ce0ab07d0 // indirect
 	golang.org/x/sync v0.19.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	k8s.io/klog/v2 v2.130.1 // indirect
@@ -46,3 +47,5 @@ tool (
 	github.com/forgeone/forgeone/cmd/forgeone
 	github.com/tetratelabs/wazero/cmd/wazero
 )
+
+replace sigsum.org/sigsum-go => ./absent

@@ -39,6 +39,7 @@ type bench struct {
 type options struct {
 	quick    bool // tiny: figures mean nothing
 	reps     int
+	most     int // records in the section growth
 	sections *regexp.Regexp
 	loops    *regexp.Regexp // of the gate and compute sections
 }
@@ -57,6 +58,8 @@ var sections = []section{
 	{"replay", (*bench).replay},
 	{"log", (*bench).log},
 	{"verify", (*bench).verify},
+	{"export", (*bench).export},
+	{"growth", (*bench).growth},
 	{"decision", (*bench).decision},
 	{"command", (*bench).command},
 }
@@ -68,11 +71,12 @@ func run(args []string) error {
 	only := fs.String("only", "", "only the sections whose name matches this expression")
 	row := fs.String("row", "", "of the sections gate, compute and replay only the rows whose name matches this expression")
 	reps := fs.Int("reps", 7, "pairs per figure")
+	most := fs.Int("most", 1_000_000, "records in the largest log of the section growth; 10,000,000 takes some ten minutes and 6 GB")
 	profile := fs.String("cpuprofile", "", "write a CPU profile here; its tag side tells ours from rivals")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	o := options{quick: *quick, reps: max(*reps, 1)}
+	o := options{quick: *quick, reps: max(*reps, 1), most: *most}
 	if *quick {
 		o.reps = 1
 	}

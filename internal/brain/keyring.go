@@ -148,10 +148,15 @@ func (s *State) keyRevoke(index uint64, r abi.Record, b *abi.KeyRevoke) error {
 		delete(s.keys, k.ID)
 		delete(s.byName, k.Name)
 	}
+	s.revoke(v)
+	return nil
+}
+
+// revoke makes a key revoked; of a pair, both.
+func (s *State) revoke(v RevokedKey) {
 	for _, id := range forgepkg.PublisherKeys(v.KeyAdd) {
 		s.revoked[id] = v
 	}
-	return nil
 }
 
 func (s *State) keyThreshold(index uint64, r abi.Record, b *abi.KeyThreshold) error {

@@ -35,7 +35,7 @@ func (s *State) Restore(b []byte, pages Pages) error {
 	}
 	n.ring, n.threshold, n.witnesses = h.Ring, h.Threshold, h.Witnesses
 	for _, k := range h.Revoked.join() {
-		n.revoked[k.ID] = k
+		n.revoke(k)
 	}
 	for _, r := range h.Withdrawn.join() {
 		n.withdrawn[r.Digest] = append(n.withdrawn[r.Digest], r)

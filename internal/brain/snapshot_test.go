@@ -12,6 +12,7 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
+	"github.com/forgeone/forgeone/internal/seal"
 )
 
 // memPages keeps pages in memory, with zeros behind them as a file has.
@@ -84,7 +85,7 @@ func same(t *rapid.T, a, b *State) {
 		Judged          [][]abi.TrustChange
 		Newest, Single  []Run
 		Ring, Threshold uint64
-		Revoked         []RevokedKey
+		Revoked         map[abi.Digest]RevokedKey
 		Witnesses       abi.WitnessSet
 		Withdrawn       map[abi.Digest][]Revocation
 		Lists           map[abi.Digest]RevocationList
@@ -93,7 +94,7 @@ func same(t *rapid.T, a, b *State) {
 		x = answers{
 			Size: s.Size(), Genesis: s.Genesis(), Config: s.Config(), Policy: s.Policy(), Keys: s.Keys(), Packages: s.Packages(), Runs: s.Runs(),
 			Open: s.OpenRuns(), Pending: s.Pending(), Serials: s.serials, Newest: s.NewestRuns(3),
-			Ring: s.ring, Threshold: s.threshold, Revoked: s.RevokedKeys(), Witnesses: s.witnesses, Withdrawn: s.withdrawn, Lists: s.lists,
+			Ring: s.ring, Threshold: s.threshold, Revoked: s.revoked, Witnesses: s.witnesses, Withdrawn: s.withdrawn, Lists: s.lists,
 		}
 		for _, w := range s.numbered {
 			x.Workloads = append(x.Workloads, *w)
@@ -168,6 +169,9 @@ func TestSnapshotOfSeldomThings(t *testing.T) {
 	s.revoked[d] = RevokedKey{KeyAdd: *key("gone", abi.RoleOperator, false), Reason: "lost", Index: 3, Time: 4}
 	s.revoked[d].Public[0]++
 	s.revoked = map[abi.Digest]RevokedKey{s.revoked[d].ID: s.revoked[d]}
+	pair := *key("pair", abi.RolePublisher, false)
+	pair.Post = bytes.Repeat([]byte{7}, seal.PostPublicSize)
+	s.revoke(RevokedKey{KeyAdd: pair, Index: 5}) // under either of its keys
 	s.witnesses = abi.WitnessSet{Quorum: 1, Witnesses: []abi.Witness{{Key: "w+1", URL: "u"}}}
 	one := Revocation{Revoked: abi.Revoked{What: abi.RevokedModule, Digest: d}, Issuer: digest("i"), Index: 9}
 	two := one

@@ -67,6 +67,7 @@ type RunResult struct {
 	Outcome  Outcome
 	Exit     uint32 // the guest's exit code, for OutcomeExit
 	Trap     string // the trap's name, for OutcomeTrap
+	Why      string // what was said when it was stopped, for OutcomeStopped; may be empty
 	Calls    uint64 // calls made and recorded
 	Denials  uint64 // of these denied
 	Denied   []Denied
@@ -176,7 +177,7 @@ func output(w io.Writer) *host.Stream {
 
 func resultOf(r *kernel.Report) *RunResult {
 	res := &RunResult{
-		Run: r.Run, Workload: r.Workload, Bare: r.Bare, Outcome: r.Outcome, Exit: r.Exit, Trap: r.Trap,
+		Run: r.Run, Workload: r.Workload, Bare: r.Bare, Outcome: r.Outcome, Exit: r.Exit, Trap: r.Trap, Why: r.Why,
 		Calls: r.Calls, Denials: r.Denials, Fuel: r.Fuel, Seal: r.Seal, End: r.End, Before: r.Before, After: r.After,
 	}
 	for _, d := range r.First {

@@ -195,6 +195,7 @@ func (a *app) report(r *kernel.Report) error {
 		Outcome  abi.Outcome  `json:"outcome"`
 		Exit     uint32       `json:"exit"`
 		Trap     string       `json:"trap,omitempty"`
+		Why      string       `json:"why,omitempty"`
 		Code     abi.Code     `json:"code,omitempty"`
 		Calls    uint64       `json:"calls"`
 		Denials  uint64       `json:"denials"`
@@ -203,7 +204,7 @@ func (a *app) report(r *kernel.Report) error {
 		Trust    *trustJSON   `json:"trust"`
 		Seal     abi.Digest   `json:"seal"`
 		End      abi.Digest   `json:"end"`
-	}{"forgeone.run/v1", r.Run, r.Workload, r.Bare, r.Outcome, r.Exit, r.Trap, r.Outcome.Code(), r.Calls, r.Denials, denied, r.Fuel, trustOf(r.After), r.Seal, r.End})
+	}{"forgeone.run/v1", r.Run, r.Workload, r.Bare, r.Outcome, r.Exit, r.Trap, r.Why, r.Outcome.Code(), r.Calls, r.Denials, denied, r.Fuel, trustOf(r.After), r.Seal, r.End})
 }
 
 // Exit codes of run beside those of outcomes (abi.Outcome.ExitStatus).
@@ -247,6 +248,9 @@ func (a *app) say(f runFlags, r *kernel.Report) {
 		what := "the run ended: " + r.Outcome.String()
 		if r.Trap != "" {
 			what += " (" + r.Trap + ")"
+		}
+		if r.Why != "" {
+			what += ": " + plain(r.Why)
 		}
 		fmt.Fprintf(a.stderr, "error[%s]: %s\nhint: forgeone trace %s\nsee: forgeone explain %s\n", code, what, r.Run, code)
 	} else if r.Exit > abi.MaxGuestExit && !f.quiet {

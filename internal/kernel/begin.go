@@ -135,15 +135,9 @@ func (r *run) startable(s *brain.State) error {
 		if !ok || p.Package != w.pkg {
 			return &abi.Error{Code: "F1-PKG-053", What: "the package was replaced or removed meanwhile", Where: w.name, Hint: "forgeone list"}
 		}
-		for _, id := range p.Signers {
-			if _, ok := s.Key(id); !ok {
-				return &abi.Error{Code: "F1-PKG-050", What: "a key that signed the package was removed or revoked", Where: id.Short(), Hint: "forgeone key list"}
-			}
-		}
-		if err := revokedNow(s, w.pkg, w.module, p.Signers, w.name); err != nil {
-			return err
-		}
-	} else if err := revokedNow(s, abi.Digest{}, w.module, nil, w.name); err != nil {
+		r.signers = p.Signers
+	}
+	if err := r.withdrawn(s); err != nil {
 		return err
 	}
 	known := w.known(s)

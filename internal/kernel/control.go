@@ -3,6 +3,7 @@ package kernel
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,7 +37,42 @@ func (r *run) obey(s *brain.State) {
 		r.ctl.Stop(abi.OutcomeStopped)
 	case r.w.known(s).Standing == abi.StandingCompromised:
 		r.ctl.Stop(abi.OutcomeQuarantined)
+	default:
+		if err := r.withdrawn(s); err != nil {
+			r.why.CompareAndSwap(nil, err)
+			r.ctl.Stop(abi.OutcomeStopped)
+		}
 	}
+}
+
+// withdrawn tells why what the run is of counts no more: its package, module or
+// a key that signed it was revoked, or the key was removed. It is nil while it
+// does count.
+func (r *run) withdrawn(s *brain.State) *abi.Error {
+	for _, id := range r.signers {
+		if _, ok := s.Key(id); !ok {
+			return &abi.Error{Code: "F1-PKG-050", What: "a key that signed the package was removed or revoked", Where: id.Short(), Hint: "forgeone key list"}
+		}
+	}
+	return revokedNow(s, r.w.pkg, r.w.module, r.signers, r.w.name)
+}
+
+// stopping returns why the run was stopped, and the order to record ahead of its
+// end where there is none yet: nobody gave one to a run that was withdrawn.
+func (r *run) stopping(s *brain.State) (why string, order []abi.Record) {
+	if had := s.Stop(r.id); had != nil {
+		return had.Reason, nil
+	}
+	err := r.why.Load()
+	if err == nil {
+		return "", nil
+	}
+	why = err.What
+	if err.Code != abi.CodePkgRevoked { // (which names the list's issuer instead)
+		why += " (" + err.Where + ")"
+	}
+	why = strings.ToValidUTF8(why[:min(len(why), brain.MaxReason)], "")
+	return why, []abi.Record{{Body: &abi.RunStop{Run: r.id, Reason: why}}}
 }
 
 // weigh puts in force what the log and the run's own conduct make of its trust.

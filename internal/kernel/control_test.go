@@ -16,8 +16,14 @@ import (
 // then how it ended.
 func (n *node) start(guest string) (id abi.RunID, ended func() *kernel.Report) {
 	n.t.Helper()
+	return n.begin(n.guest(guest))
+}
+
+// begin is start of any target.
+func (n *node) begin(target string) (id abi.RunID, ended func() *kernel.Report) {
+	n.t.Helper()
 	var out bytes.Buffer
-	s := spec(n.guest(guest), &out)
+	s := spec(target, &out)
 	s.Limits.Deadline = int64(30 * time.Second) // so that a failing test ends
 	started := make(chan abi.RunID, 1)
 	s.Started = func(id abi.RunID, _ string, _ bool) { started <- id }

@@ -19,12 +19,17 @@ func (r *run) end(ctx context.Context, end trace.End, sealed trace.Sealed) (*Rep
 		Fuel: end.Fuel, Ticks: end.Ticks, Seal: sealed.Seal, End: replay.EndDigest(&end), Size: sealed.Size,
 		Points: r.sink.score.Points(), Windows: r.sink.score.Windows(),
 	}
-	after := r.start.Trust
+	after, why := r.start.Trust, ""
 	_, err := r.k.log.UpdateLast(ctx, func() ([]abi.Record, error) {
 		records := slices.Clone(rest)
 		body := e
 		r.k.ledger.view(func(s *brain.State) {
 			after = r.w.known(s).Trust
+			if e.Outcome == abi.OutcomeStopped {
+				var order []abi.Record
+				why, order = r.stopping(s)
+				records = append(records, order...)
+			}
 			records = append(records, ended(s, records, &body)...)
 		})
 		if c, ok := records[len(records)-1].Body.(*abi.TrustChange); ok {
@@ -36,7 +41,7 @@ func (r *run) end(ctx context.Context, end trace.End, sealed trace.Sealed) (*Rep
 		return nil, fmt.Errorf("the run has ended and its end could not be recorded: %w", err)
 	}
 	return &Report{
-		Run: r.id, Workload: r.w.name, Bare: r.w.bare, Outcome: end.Outcome, Exit: end.Exit, Trap: end.Trap,
+		Run: r.id, Workload: r.w.name, Bare: r.w.bare, Outcome: end.Outcome, Exit: end.Exit, Trap: end.Trap, Why: why,
 		Calls: end.Calls, Denials: end.Denials, First: r.sink.first, Fuel: end.Fuel, Seal: sealed.Seal, End: e.End,
 		Before: r.start.Trust, After: after,
 	}, nil

@@ -108,7 +108,7 @@ func revokedBy(s *brain.State, r brain.Revocation) string {
 }
 
 // revokedNow is the refusal of what a list revoked, nil if none did.
-func revokedNow(s *brain.State, pkg, module abi.Digest, signers []abi.Digest, where string) error {
+func revokedNow(s *brain.State, pkg, module abi.Digest, signers []abi.Digest, where string) *abi.Error {
 	r, ok := s.RevokedPackage(pkg, module, signers)
 	if !ok {
 		return nil

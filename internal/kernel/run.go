@@ -3,6 +3,7 @@ package kernel
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/forgeone/forgeone/abi"
@@ -36,6 +37,7 @@ type Report struct {
 	Outcome  abi.Outcome
 	Exit     uint32
 	Trap     string
+	Why      string // it was stopped: what was said with that
 	Calls    uint64
 	Denials  uint64
 	First    []Denied // the first denial per rule and syscall, in order
@@ -60,6 +62,9 @@ type run struct {
 	known abi.Trust // what the log makes of the workload
 	trust abi.Trust // that, less what the run itself did
 	prog  *policy.Program
+	// signers are the keys that the package was installed by.
+	signers []abi.Digest
+	why     atomic.Pointer[abi.Error] // it was stopped, because it counts no more
 	// number is the log's counter before the state was folded that the run was
 	// prepared on.
 	number uint64

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/sys"
@@ -61,6 +62,7 @@ type head struct {
 	note   []byte
 	origin string
 	terms  []Term
+	time   int64 // of the last record
 }
 
 // Open opens the log in o.Dir, checks it and folds it into o.Follower: every
@@ -184,6 +186,10 @@ func (l *Log) Checkpoint() []byte { return append([]byte(nil), l.head.Load().not
 
 // Terms returns the terms of the log's keys, the current one last.
 func (l *Log) Terms() []Term { return copyTerms(l.head.Load().terms) }
+
+// Time returns the time of the last record: no later one has an earlier time,
+// wherever the clock is set.
+func (l *Log) Time() time.Time { return time.Unix(0, l.head.Load().time) }
 
 // Origin returns the log's name.
 func (l *Log) Origin() string { return l.head.Load().origin }

@@ -263,7 +263,7 @@ func (l *Log) raise(n uint64, early uint64) error {
 
 func (l *Log) publishHead() {
 	c := &l.w.c
-	l.head.Store(&head{size: c.tree.n, root: c.root, note: append([]byte(nil), c.note...), origin: c.origin, terms: c.terms.list})
+	l.head.Store(&head{size: c.tree.n, root: c.root, note: append([]byte(nil), c.note...), origin: c.origin, terms: c.terms.list, time: c.time})
 	if l.live != nil {
 		l.live.wake()
 	}

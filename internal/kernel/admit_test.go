@@ -41,7 +41,10 @@ func TestNotRunnable(t *testing.T) {
 }
 
 // packed packs a guest with the node's developer key.
-func (n *node) packed(guest string, serial uint64) string {
+func (n *node) packed(guest string, serial uint64) string { return n.expiring(guest, serial, 0) }
+
+// expiring is packed with a time of expiry.
+func (n *node) expiring(guest string, serial uint64, expires int64) string {
 	n.t.Helper()
 	m := wasmtest.Guests()[guest]
 	info, err := rewrite.Inspect(m, rewrite.DefaultCaps())
@@ -50,7 +53,7 @@ func (n *node) packed(guest string, serial uint64) string {
 	}
 	var b bytes.Buffer
 	_, err = forgepkg.Build(&b, forgepkg.Input{
-		Manifest: forgepkg.Manifest{Name: "app", Version: "1.0.0", Serial: serial, Issued: 1, Imports: kernel.ImportNames(info)},
+		Manifest: forgepkg.Manifest{Name: "app", Version: "1.0.0", Serial: serial, Issued: 1, Expires: expires, Imports: kernel.ImportNames(info)},
 		Module:   m, Signers: []forgepkg.Signer{forgepkg.SignerOf(n.Keys().Developer)},
 	})
 	if err != nil {

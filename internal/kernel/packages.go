@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/forgepkg"
@@ -31,7 +32,7 @@ func (k *Kernel) verify(path string, keep bool) (*forgepkg.Package, *forgepkg.Ve
 	if err != nil {
 		return nil, nil, err
 	}
-	o := forgepkg.VerifyOptions{Now: k.now(), Keep: keep, Runtime: Version, Quorum: k.config.Quorum()}
+	o := forgepkg.VerifyOptions{Now: k.present(), Keep: keep, Runtime: Version, Quorum: k.config.Quorum()}
 	var ring forgepkg.Keyring
 	k.ledger.view(func(s *brain.State) {
 		ring = keyring(s)
@@ -50,6 +51,16 @@ func (k *Kernel) verify(path string, keep bool) (*forgepkg.Package, *forgepkg.Ve
 		return nil, nil, err
 	}
 	return p, v, nil
+}
+
+// present is the time by the clock, or by the log where that is ahead: who sets
+// the clock back does not bring back what had expired.
+func (k *Kernel) present() time.Time {
+	now, last := k.now(), k.log.Time()
+	if last.After(now) {
+		return last
+	}
+	return now
 }
 
 func keyring(s *brain.State) (ring forgepkg.Keyring) {

@@ -124,4 +124,3 @@ func (n *node) stopLast(k *kernel.Kernel) {
 		n.t.Fatal(err)
 	}
 }
-

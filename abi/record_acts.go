@@ -10,6 +10,9 @@ type LogKey struct {
 	Root   Digest `cbor:"4,keyasint" json:"root"`                     // of the tree over all records before this one
 	Sig    []byte `cbor:"5,keyasint" json:"sig"`                      // by the key of the term before, Ed25519
 	Own    []byte `cbor:"6,keyasint" json:"own"`                      // by Public itself: a log that its owner never held can't name it
+
+	// By Post of the term before, if that had one: ML-DSA-44, over what Sig is over.
+	PostSig []byte `cbor:"7,keyasint,omitempty" json:"post_sig,omitempty"`
 }
 
 // Act makes a record an operator's signed act: as many distinct operators of the

@@ -55,6 +55,10 @@ const (
 	CodeRolledBack abi.Code = "F1-LOG-060"
 	CodeState      abi.Code = "F1-LOG-061"
 	CodeStateWrite abi.Code = "F1-LOG-062"
+
+	// Of post-quantum signatures.
+	CodePost    abi.Code = "F1-LOG-070"
+	CodePostKey abi.Code = "F1-LOG-071"
 )
 
 // damage is what a reader of segments found wrong, and where.

@@ -22,6 +22,11 @@ type ExportOptions struct {
 	// note over an earlier size, to which others may have put cosignatures. The
 	// log must have a commit over that size, with that root.
 	Checkpoint []byte
+	// Post are pins: ML-DSA-44 keys, as in VerifyOptions.
+	Post []PostPublicKey
+	// PostKey signs checkpoints of a term that has an ML-DSA-44 key. Nil: such a
+	// checkpoint is published only if it carries that signature.
+	PostKey PostKeys
 	// Progress, if not nil, is called now and then with what was read of the log.
 	Progress func(records, bytes uint64)
 	// FS is the file system, for tests that inject faults; nil is the real one.
@@ -309,6 +314,9 @@ func (e *Exporter) publish() error {
 	if k := at.terms.lacks(e.keys); k != nil {
 		return noTerm(e.log, k)
 	}
+	if err := at.terms.bound(e.o.Post, e.log); err != nil {
+		return err
+	}
 	if e.goal.size != 0 {
 		b = e.o.Checkpoint
 		if e.goal.origin != c.origin || e.goal.root != c.root {
@@ -318,7 +326,11 @@ func (e *Exporter) publish() error {
 			return &abi.Error{Code: CodeSignature, What: "the checkpoint to publish is not signed by the log's key", Where: e.log, Err: err}
 		}
 	} else if c.size == e.seen.size {
-		return nil // who cosigned the one that is there stays
+		b = e.note // who cosigned the one that is there stays
+	}
+	b, err := at.terms.publish(b, e.o.PostKey)
+	if err != nil {
+		return err
 	}
 	if bytes.Equal(b, e.note) {
 		return nil

@@ -35,7 +35,7 @@ func newLive(o *Options) (*live, error) {
 	if o.Key != nil {
 		keys = append([]PublicKey{o.Key.Public()}, keys...)
 	}
-	e, err := NewExporter(o.Dir, o.Tiles, keys, ExportOptions{})
+	e, err := NewExporter(o.Dir, o.Tiles, keys, ExportOptions{PostKey: o.PostKey})
 	if err != nil {
 		return nil, err
 	}

@@ -42,6 +42,10 @@ type Options struct {
 	// transaction when it failed. Nil: a Log whose key is no longer current
 	// appends no more.
 	NextKey func(public PublicKey) (*PrivateKey, error)
+	// PostKey returns the private half of the ML-DSA-44 key of a term that has one:
+	// to hand the log over (Rotate) and to publish checkpoints (Tiles). It is called
+	// on goroutines of the log's. Nil: this Log does neither.
+	PostKey PostKeys
 	// Keys are pins: each must be the key of some term of the log (see Verify).
 	// With neither Key nor Keys a log is opened that only agrees with itself.
 	Keys []PublicKey

@@ -63,7 +63,7 @@ func TestProve(t *testing.T) {
 		_, _, err = Prove(context.Background(), o.Dir, from, 0, []PublicKey{newKey(t).Public()}, ProveOptions{})
 		wantCode(t, err, CodePin)
 	}
-	_, _, err := ProveFromTiles(tiles, 0, []PublicKey{newKey(t).Public()})
+	_, _, err := ProveFromTiles(tiles, 0, []PublicKey{newKey(t).Public()}, VerifyOptions{})
 	wantCode(t, err, CodeSignature)
 }
 
@@ -108,7 +108,7 @@ func TestProveConsistency(t *testing.T) {
 func TestProofAltered(t *testing.T) {
 	o, dir := exported(t, 300)
 	pins := []PublicKey{o.Key.Public()}
-	p, _, err := ProveFromTiles(dir, 77, pins)
+	p, _, err := ProveFromTiles(dir, 77, pins, VerifyOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

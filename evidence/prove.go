@@ -16,6 +16,9 @@ type ProveOptions struct {
 	// At is the size of the tree; 0: as many records as the newest checkpoint
 	// counts. The log must have a commit over that size.
 	At uint64
+	// Post and PostKey are as in ExportOptions.
+	Post    []PostPublicKey
+	PostKey PostKeys
 	// Progress, if not nil, is called now and then with what was read of the log.
 	Progress func(records, bytes uint64)
 }
@@ -126,7 +129,7 @@ func Prove(ctx context.Context, log, tiles string, index uint64, keys []PublicKe
 	if tiles == "" {
 		return proveFromLog(ctx, log, index, keys, o)
 	}
-	e, err := NewExporter(log, tiles, keys, ExportOptions{Progress: o.Progress})
+	e, err := NewExporter(log, tiles, keys, ExportOptions{Progress: o.Progress, Post: o.Post, PostKey: o.PostKey})
 	if err != nil {
 		return nil, Proven{}, err
 	}
@@ -140,18 +143,21 @@ func Prove(ctx context.Context, log, tiles string, index uint64, keys []PublicKe
 	}
 	p := &Proof{Index: index, Checkpoint: []byte(r.Checkpoint)}
 	if o.At != 0 && o.At != r.Records {
-		if p.Checkpoint, err = commitOver(log, o.At); err != nil {
+		if p.Checkpoint, err = commitOver(log, o.At); err == nil {
+			p.Checkpoint, err = terms.publish(p.Checkpoint, o.PostKey)
+		}
+		if err != nil {
 			return nil, Proven{}, err
 		}
 		r.Records = o.At
 	}
-	shown, err := p.fill(tiles, r.Records, []PublicKey{terms.signer(r.Records)})
+	shown, err := p.fill(tiles, r.Records, []PublicKey{terms.signer(r.Records)}, VerifyOptions{})
 	return p, shown, err
 }
 
 // ProveFromTiles makes a proof of the record index from an export alone, against
-// its checkpoint, which one of keys must have signed.
-func ProveFromTiles(tiles string, index uint64, keys []PublicKey) (*Proof, Proven, error) {
+// its checkpoint, which one of keys must have signed; o is as for Proof.Verify.
+func ProveFromTiles(tiles string, index uint64, keys []PublicKey, o VerifyOptions) (*Proof, Proven, error) {
 	f, c, err := openTiles(tiles)
 	if err != nil {
 		return nil, Proven{}, err
@@ -160,13 +166,13 @@ func ProveFromTiles(tiles string, index uint64, keys []PublicKey) (*Proof, Prove
 	if p.Checkpoint, err = f.read(checkpointName, MaxCheckpoint); err != nil {
 		return nil, Proven{}, err
 	}
-	shown, err := p.fill(tiles, c.size, keys)
+	shown, err := p.fill(tiles, c.size, keys, o)
 	return p, shown, err
 }
 
 // fill takes record and hashes from the tiles in dir, for a tree of size records,
 // and makes sure that the proof holds.
-func (p *Proof) fill(dir string, size uint64, keys []PublicKey) (r Proven, err error) {
+func (p *Proof) fill(dir string, size uint64, keys []PublicKey, o VerifyOptions) (r Proven, err error) {
 	f, c, err := openTiles(dir)
 	if err != nil {
 		return r, err
@@ -177,7 +183,7 @@ func (p *Proof) fill(dir string, size uint64, keys []PublicKey) (r Proven, err e
 	if p.Entry, err = f.entry(p.Index, c.size); err != nil {
 		return r, err
 	}
-	return p.Verify(keys, VerifyOptions{})
+	return p.Verify(keys, o)
 }
 
 // commitOver returns the commit of the log over size records, which is not
@@ -255,6 +261,12 @@ func proveFromLog(ctx context.Context, log string, index uint64, keys []PublicKe
 	p.Hashes = fromTlog(hs)
 	if k := v.w.c.terms.lacks(keys); k != nil {
 		return nil, Proven{}, noTerm(log, k)
+	}
+	if err := v.w.c.terms.bound(o.Post, log); err != nil {
+		return nil, Proven{}, err
+	}
+	if p.Checkpoint, err = v.w.c.terms.publish(p.Checkpoint, o.PostKey); err != nil {
+		return nil, Proven{}, err
 	}
 	shown, err := p.Verify([]PublicKey{v.w.c.terms.signer(o.At)}, VerifyOptions{})
 	return p, shown, err

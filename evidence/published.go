@@ -37,12 +37,16 @@ func (t *terms) signer(size uint64) PublicKey {
 
 // vkeys is what the file vkey holds beside a checkpoint over size records: the
 // log's keys as signed-note tools take them, one a line, the one that signed the
-// checkpoint first and then those before it.
+// checkpoint first and then those before it; and last the ML-DSA-44 key that signed
+// it too.
 func (t *terms) vkeys(size uint64) (b []byte) {
 	for _, x := range slices.Backward(t.list) {
 		if x.From < size {
 			b = append(append(b, VerifierKey(t.origin, x.Key)...), '\n')
 		}
+	}
+	if post := t.post(size); post != nil {
+		b = append(append(b, PostVerifierKey(t.origin, post)...), '\n')
 	}
 	return b
 }

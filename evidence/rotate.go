@@ -11,7 +11,8 @@ import (
 // Rotate hands the log over to the key next: it appends a log.key record, as a
 // batch of its own that the present key signs, and signs everything after with
 // next. post is the ML-DSA-44 key that will sign published checkpoints too, nil
-// for none. Rotate returns when the record is durable, with its index; whoever
+// for none; if the present term has one, that signs the record too
+// (Options.PostKey), also when it has no successor. Rotate returns when the record is durable, with its index; whoever
 // holds the present private key can erase it then. next must be durable before:
 // without it the log can't be continued.
 //
@@ -21,10 +22,11 @@ import (
 // # Errors
 //
 // Those of Update. CodeTerm: the key was a key of the log before, or has had
-// too many. CodeStale: this Log's own key is not current. All these handed
+// too many. CodeStale: this Log's own key is not current.
+// CodePostKey: Options.PostKey does not know the key of the present term. All these handed
 // nothing over. After CodeIO, CodeMoved and CodeStopped it is unknown until the
 // log is opened again.
-func (l *Log) Rotate(ctx context.Context, next *PrivateKey, post []byte) (index uint64, err error) {
+func (l *Log) Rotate(ctx context.Context, next *PrivateKey, post PostPublicKey) (index uint64, err error) {
 	if next == nil {
 		return 0, &abi.Error{Code: CodeUsage, What: "a log is handed over to a key, and none is given", Where: l.o.Dir}
 	}
@@ -43,9 +45,14 @@ func (l *Log) rotate(w *waiter) error {
 		return err
 	}
 	c, t := &l.w.c, &l.tx
+	oldPost, err := l.postKey(c.terms.last().Post)
+	if err != nil {
+		finish(w, 0, err)
+		return nil
+	}
 	rec := abi.Record{
 		Kind: abi.KindLogKey, Time: max(l.o.Now().UnixNano(), t.time),
-		Body: c.terms.newLogKey(l.signer.key, w.next, w.post, t.tree.n, c.root),
+		Body: c.terms.newLogKey(l.signer.key, w.next, w.post, oldPost, t.tree.n, c.root),
 	}
 	entry, err := codec.EncodeRecord(rec)
 	if err != nil {
@@ -69,4 +76,19 @@ func (l *Log) rotate(w *waiter) error {
 	t.waiters = append(t.waiters, w)
 	t.terms, t.signer = &terms, newSigner(c.origin, w.next)
 	return l.flush()
+}
+
+// postKey returns the private half of an ML-DSA-44 key, nil of none.
+func (l *Log) postKey(public PostPublicKey) (*PostPrivateKey, error) {
+	if public == nil {
+		return nil, nil
+	}
+	var err error
+	if l.o.PostKey != nil {
+		var key *PostPrivateKey
+		if key, err = l.o.PostKey(public); err == nil && bytes.Equal(key.Public(), public) {
+			return key, nil
+		}
+	}
+	return nil, &abi.Error{Code: CodePostKey, What: "the log can't be handed over: the private part of its post-quantum key " + public.ID().Short() + " is not here", Where: l.o.Dir, Hint: "forgeone doctor", Err: err}
 }

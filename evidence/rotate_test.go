@@ -35,11 +35,12 @@ func tryAdd(l *Log, rs ...abi.Record) error {
 // it with the new key; with the old one it is opened no more.
 func TestRotate(t *testing.T) {
 	f := &fold{}
-	o := newLog(t, small, func(o *Options) { o.Follower = f })
+	ring := postRing{}
+	o := newLog(t, small, func(o *Options) { o.Follower, o.PostKey = f, ring.key })
 	k0, k1, k2 := o.Key, newKey(t), newKey(t)
 	l := openLog(t, o)
 	add(t, l, runEnd(1))
-	post := bytes.Repeat([]byte{9}, mldsa44Size)
+	post := ring.make(t)
 	at, err := l.Rotate(context.Background(), k1, post)
 	if err != nil || at != 2 {
 		t.Fatal(at, err)

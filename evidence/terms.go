@@ -9,14 +9,15 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
+	"github.com/forgeone/forgeone/internal/seal"
 )
 
 // Term is the span of a log that one key signs.
 type Term struct {
-	Number uint64    // from 0
-	Key    PublicKey // signs every commit of the term
-	Post   []byte    // ML-DSA-44 key that signs published checkpoints of the term too; nil: none
-	From   uint64    // index of the term's first record: the one behind its log.key
+	Number uint64        // from 0
+	Key    PublicKey     // signs every commit of the term
+	Post   PostPublicKey // signs published checkpoints of the term, and the hand-over that ends it, too; nil: none
+	From   uint64        // index of the term's first record: the one behind its log.key
 }
 
 const (
@@ -26,7 +27,6 @@ const (
 	takeOverDomain = "forgeone/log-key-new/v1"
 
 	ed25519Size = 32
-	mldsa44Size = 1312
 
 	// maxTerms bounds what a verifier keeps of a log: a new key each day for 27
 	// years.
@@ -86,6 +86,9 @@ func (t *terms) next(k *abi.LogKey, index uint64, before func() abi.Digest) erro
 		if bytes.Equal(x.Key, k.Public) {
 			return fmt.Errorf("the log is handed over to the key of term %d, which was used up", x.Number)
 		}
+		if len(x.Post) > 0 && bytes.Equal(x.Post, k.Post) {
+			return fmt.Errorf("the log is handed over to the ML-DSA-44 key of term %d, which was used up", x.Number)
+		}
 	}
 	switch n := uint64(len(t.list)); {
 	case k.Term != n:
@@ -94,7 +97,7 @@ func (t *terms) next(k *abi.LogKey, index uint64, before func() abi.Digest) erro
 		return fmt.Errorf("the log had %d keys, more than a log may have", n)
 	case len(k.Public) != ed25519Size:
 		return fmt.Errorf("the key of term %d has %d bytes", n, len(k.Public))
-	case len(k.Post) != 0 && len(k.Post) != mldsa44Size:
+	case len(k.Post) != 0 && len(k.Post) != seal.PostPublicSize:
 		return fmt.Errorf("the ML-DSA-44 key of term %d has %d bytes", n, len(k.Post))
 	case k.Root != before():
 		return fmt.Errorf("the hand-over to term %d is of another log: its tree has another root", n)
@@ -106,7 +109,17 @@ func (t *terms) next(k *abi.LogKey, index uint64, before func() abi.Digest) erro
 	if !PublicKey(k.Public).Verify(takeOverDomain, msg, k.Own) {
 		return fmt.Errorf("the hand-over to term %d is not signed by its own key", k.Term)
 	}
-	t.list = append(t.list[:len(t.list):len(t.list)], Term{Number: k.Term, Key: bytes.Clone(k.Public), Post: bytes.Clone(k.Post), From: index + 1})
+	switch post := t.last().Post; {
+	case post == nil && len(k.PostSig) > 0:
+		return fmt.Errorf("the hand-over to term %d has an ML-DSA-44 signature, and term %d has no such key", k.Term, k.Term-1)
+	case post != nil && !post.Verify(handOverDomain, msg, k.PostSig):
+		return fmt.Errorf("the hand-over to term %d is not signed by the ML-DSA-44 key of term %d", k.Term, k.Term-1)
+	}
+	next := Term{Number: k.Term, Key: bytes.Clone(k.Public), From: index + 1}
+	if len(k.Post) > 0 {
+		next.Post = bytes.Clone(k.Post)
+	}
+	t.list = append(t.list[:len(t.list):len(t.list)], next)
 	return nil
 }
 
@@ -117,6 +130,9 @@ func (t *terms) current() PublicKey {
 	}
 	return t.list[len(t.list)-1].Key
 }
+
+// last is the newest term, of which there is one.
+func (t *terms) last() Term { return t.list[len(t.list)-1] }
 
 // lacks returns the first of the keys that is none of a term, nil if each is.
 func (t *terms) lacks(keys []PublicKey) PublicKey {
@@ -132,7 +148,7 @@ next:
 	return nil
 }
 
-// handOver is what both keys sign (docs/FORMATS.md "Terms").
+// handOver is what the keys sign (docs/FORMATS.md "Terms").
 func handOver(origin string, k *abi.LogKey, index uint64) []byte {
 	b := append([]byte{byte(len(origin))}, origin...)
 	b = binary.LittleEndian.AppendUint64(b, k.Term)
@@ -144,10 +160,15 @@ func handOver(origin string, k *abi.LogKey, index uint64) []byte {
 
 // newLogKey makes the record that hands a log over: the one at index, with the
 // tree's root before it.
-func (t *terms) newLogKey(old, next *PrivateKey, post []byte, index uint64, root abi.Digest) *abi.LogKey {
+// oldPost is the private half of the ML-DSA-44 key of the term that ends, nil if
+// it has none.
+func (t *terms) newLogKey(old, next *PrivateKey, post PostPublicKey, oldPost *PostPrivateKey, index uint64, root abi.Digest) *abi.LogKey {
 	k := &abi.LogKey{Term: uint64(len(t.list)), Public: next.Public(), Post: post, Root: root}
 	msg := handOver(t.origin, k, index)
 	k.Sig, k.Own = old.Sign(handOverDomain, msg), next.Sign(takeOverDomain, msg)
+	if oldPost != nil {
+		k.PostSig = oldPost.Sign(handOverDomain, msg)
+	}
 	return k
 }
 

@@ -65,7 +65,7 @@ func (f *forger) genesis(key *PrivateKey) { f.batch(key, &abi.Genesis{LogKey: ke
 // handOver is a right log.key as the next record.
 func (f *forger) handOver(term uint64, old, next *PrivateKey) *abi.LogKey {
 	ts := terms{origin: f.name, list: make([]Term, term)}
-	return ts.newLogKey(old, next, nil, f.c.tree.n, f.c.tree.root(f.c.h))
+	return ts.newLogKey(old, next, nil, nil, f.c.tree.n, f.c.tree.root(f.c.h))
 }
 
 // rotate hands over by the rules.
@@ -221,7 +221,7 @@ func TestPins(t *testing.T) {
 // TestTermRules: every way to hand over wrongly.
 func TestTermRules(t *testing.T) {
 	k0, k1, k2 := newKey(t), newKey(t), newKey(t)
-	long := bytes.Repeat([]byte{7}, mldsa44Size)
+	long := bytes.Repeat([]byte{7}, seal.PostPublicSize)
 	for name, x := range map[string]struct {
 		code  abi.Code
 		forge func(f *forger)
@@ -358,7 +358,7 @@ func TestManyTerms(t *testing.T) {
 	}
 	for i := range uint64(50) {
 		next := newKey(t)
-		if err := apply(ts.newLogKey(old, next, nil, i+1, root()), i+1); err != nil {
+		if err := apply(ts.newLogKey(old, next, nil, nil, i+1, root()), i+1); err != nil {
 			t.Fatal(err)
 		}
 		old = next
@@ -367,7 +367,7 @@ func TestManyTerms(t *testing.T) {
 		ts.list = append(ts.list, Term{Key: PublicKey{1}})
 	}
 	ts.list[maxTerms-1].Key = old.Public()
-	if err := apply(ts.newLogKey(old, newKey(t), nil, 9, root()), 9); err == nil || len(ts.list) != maxTerms {
+	if err := apply(ts.newLogKey(old, newKey(t), nil, nil, 9, root()), 9); err == nil || len(ts.list) != maxTerms {
 		t.Fatalf("term %d: %v", maxTerms, err)
 	}
 	// What is no record, or of another kind than was said, is refused too.
@@ -398,7 +398,7 @@ func FuzzTerms(f *testing.F) {
 	}
 	k1 := newKey(f)
 	ts := terms{origin: "a", list: []Term{{Key: k0.Public()}}}
-	good := ts.newLogKey(k0, k1, nil, 5, abi.Digest{1})
+	good := ts.newLogKey(k0, k1, nil, nil, 5, abi.Digest{1})
 	for _, b := range []any{good, &abi.LogKey{Term: 1}, &abi.Genesis{Origin: "a", LogKey: k0.Public()}, end("x")} {
 		e, err := codec.EncodeRecord(abi.Record{Kind: abi.KindOf(b), Body: b})
 		if err != nil {

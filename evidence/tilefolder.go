@@ -18,7 +18,7 @@ const (
 )
 
 // maxVkeys bounds the file vkey, in bytes.
-const maxVkeys = maxTerms * (maxOrigin + 64)
+const maxVkeys = maxTerms*(maxOrigin+64) + 2<<10
 
 // tileFolder reads an export.
 type tileFolder string

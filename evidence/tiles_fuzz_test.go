@@ -52,7 +52,7 @@ func FuzzProof(f *testing.F) {
 	o, dir := exported(f, 40)
 	pins := []PublicKey{o.Key.Public()}
 	for _, i := range []uint64{0, 7, 40} {
-		p, _, err := ProveFromTiles(dir, i, pins)
+		p, _, err := ProveFromTiles(dir, i, pins, VerifyOptions{})
 		if err != nil {
 			f.Fatal(err)
 		}

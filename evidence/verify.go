@@ -15,6 +15,12 @@ import (
 type VerifyOptions struct {
 	// Origin, if not empty, is the name the log must have.
 	Origin string
+	// Post are pins too: ML-DSA-44 keys, each of which must be of a term of the log.
+	// An export or proof must then be signed by such a key: in an export by that of
+	// its newest term, which those before handed over to; in a proof by one of
+	// these. A folder of segments has Ed25519 signatures on its commits only: there
+	// they bind the hand-overs.
+	Post []PostPublicKey
 	// Each, if not nil, is called with every record, in order, once the commit
 	// over it was verified. Its error ends the
 	// verification and comes back as it is.
@@ -89,7 +95,7 @@ type Report struct {
 // CodeNote or CodeCosignature. CodeMissing and
 // CodeIO mean that it could not be told; CodeUsage that no key was given.
 func Verify(ctx context.Context, dir string, keys []PublicKey, o VerifyOptions) (Report, error) {
-	if len(keys) == 0 {
+	if len(keys)+len(o.Post) == 0 {
 		return Report{}, &abi.Error{Code: CodeUsage, What: "a log is verified with a public key, and none is given", Where: dir}
 	}
 	v := &verifier{ctx: ctx, o: o, pins: keys, w: newWalker(sys.OS{}, dir)}
@@ -106,6 +112,9 @@ func Verify(ctx context.Context, dir string, keys []PublicKey, o VerifyOptions) 
 		if k := v.w.c.terms.lacks(keys); k != nil {
 			err = noTerm(dir, k)
 		}
+	}
+	if err == nil {
+		_, err = v.w.c.terms.pinned(o.Post, dir)
 	}
 	if err == nil {
 		v.report.Witnessed, err = v.heads.end(dir, &v.o, v.w.c.origin, v.w.c.tree.n)

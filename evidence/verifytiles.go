@@ -16,7 +16,7 @@ import (
 // once, in little memory, and checks every entry bundle to the byte; that every
 // hash of every tile is the one that the entries give, and the root the one that
 // the checkpoint signs; the chain of log keys, and that the one of the last term
-// signed the checkpoint; that the file vkey names these keys; and of every record
+// signed the checkpoint, with its ML-DSA-44 key too if the newest term has one; that the file vkey names these keys; and of every record
 // its version, its kind, that times do not go back, and the places of those that
 // the log writes itself. Files that the checkpoint does not need are not looked
 // at: they may be of a newer one.
@@ -27,10 +27,11 @@ import (
 //
 // CodeExport: a file is missing, has a wrong length, or is malformed. CodeTree:
 // entries, tiles and checkpoint do not agree. CodeSignature, CodeRecord,
-// CodeTerm, CodePin, CodeOrigin, CodeIO, CodeUsage: as for Verify. Each names
+// CodeTerm, CodePin, CodeOrigin, CodeIO, CodeUsage: as for Verify. CodePost: the
+// ML-DSA-44 signature is missing or wrong. Each names
 // file and entry.
 func VerifyTiles(ctx context.Context, dir string, keys []PublicKey, o VerifyOptions) (Report, error) {
-	if len(keys) == 0 {
+	if len(keys)+len(o.Post) == 0 {
 		return Report{}, &abi.Error{Code: CodeUsage, What: "an export is verified with a public key, and none is given", Where: dir}
 	}
 	v := &tilesVerifier{ctx: ctx, f: tileFolder(dir), o: o, h: newHasher()}
@@ -117,6 +118,14 @@ func (v *tilesVerifier) keys(n []byte, c checkpoint, pins []PublicKey) error {
 	}
 	if k := t.lacks(pins); k != nil {
 		return noTerm(string(v.f), k)
+	}
+	if err := t.bound(v.o.Post, string(v.f)); err != nil {
+		return err
+	}
+	if post := t.post(c.size); post != nil {
+		if err := checkPost(n, c, post); err != nil {
+			return noPost(v.f.path(checkpointName), post, err)
+		}
 	}
 	b, err := v.f.read(vkeyName, maxVkeys)
 	if err != nil {

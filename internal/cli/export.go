@@ -13,6 +13,7 @@ import (
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/evidence"
 	"github.com/forgeone/forgeone/internal/kernel"
+	"github.com/forgeone/forgeone/internal/keys"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -40,13 +41,13 @@ export reaches as far as witnesses have vouched, and carries their signatures.`,
 				return err
 			}
 			p := a.progress(false)
-			o := evidence.ExportOptions{Progress: p.tell}
+			o := evidence.ExportOptions{Progress: p.tell, Post: pins.Post, PostKey: a.postKey}
 			if seen {
 				if o.Checkpoint, err = cosignedNote(a.logDir(got)); err != nil {
 					return err
 				}
 			}
-			r, err := evidence.Export(a.ctx, a.logDir(got), tiles, pins, o)
+			r, err := evidence.Export(a.ctx, a.logDir(got), tiles, pins.Ed25519, o)
 			p.end()
 			if err != nil {
 				return err
@@ -120,7 +121,7 @@ alone, that the log has it at that place. Verify it with forgeone log verify.`,
 
 // prove proves record n of the log or export in dir. This node's own log may have
 // its tiles made already.
-func (a *app) prove(dir string, n, at uint64, pub []evidence.PublicKey) (*evidence.Proof, evidence.Proven, error) {
+func (a *app) prove(dir string, n, at uint64, pub keys.Publics) (*evidence.Proof, evidence.Proven, error) {
 	place, err := evidence.Look(dir)
 	if err != nil {
 		return nil, evidence.Proven{}, err
@@ -129,7 +130,7 @@ func (a *app) prove(dir string, n, at uint64, pub []evidence.PublicKey) (*eviden
 		if at != 0 {
 			return nil, evidence.Proven{}, usage("an export has its newest checkpoint only: --at needs the log", "forgeone log prove "+strconv.FormatUint(n, 10)+" "+quote(dir))
 		}
-		return evidence.ProveFromTiles(dir, n, pub)
+		return evidence.ProveFromTiles(dir, n, pub.Ed25519, evidence.VerifyOptions{Post: pub.Post})
 	}
 	home, tiles := kernel.Home(a.homeDir()), ""
 	if dir == home.Log() {
@@ -139,7 +140,7 @@ func (a *app) prove(dir string, n, at uint64, pub []evidence.PublicKey) (*eviden
 	}
 	p := a.progress(false)
 	defer p.end()
-	return evidence.Prove(a.ctx, dir, tiles, n, pub, evidence.ProveOptions{At: at, Progress: p.tell})
+	return evidence.Prove(a.ctx, dir, tiles, n, pub.Ed25519, evidence.ProveOptions{At: at, Progress: p.tell, Post: pub.Post, PostKey: a.postKey})
 }
 
 type proofJSON struct {

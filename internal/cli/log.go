@@ -48,7 +48,8 @@ given must be one of the log's: keys found in PATH prove nothing.
 The first key of a log vouches for all that follow, but not against a thief of an
 old key, who can make another log from that key's term on. The newest one shows
 that, but by itself not that its owner made up the past. Give all that you know
-('forgeone key export --public --role log' prints them).
+('forgeone key export --public --role log' prints them). With an ML-DSA-44 key of
+the log's among them, an export or a proof counts only with such a signature.
 
 Nobody but a witness can tell that an older log was put back or that another was
 shown to others. With --witness their cosignatures are demanded; without it
@@ -60,7 +61,7 @@ those of the witnesses that the log itself names, if it asks for a quorum.`,
 			if err != nil {
 				return err
 			}
-			path, o := a.logDir(got), evidence.VerifyOptions{Each: sem.each()}
+			path, o := a.logDir(got), evidence.VerifyOptions{Each: sem.each(), Post: pins.Post}
 			if err := seen.fill(&o); err != nil {
 				return err
 			}
@@ -69,7 +70,7 @@ those of the witnesses that the log itself names, if it asks for a quorum.`,
 				return err
 			}
 			if place == evidence.PlaceProof {
-				return a.verifyProof(path, pins, o)
+				return a.verifyProof(path, pins.Ed25519, o)
 			}
 			p := a.progress(progress)
 			o.Progress = p.tell
@@ -77,7 +78,7 @@ those of the witnesses that the log itself names, if it asks for a quorum.`,
 			if place == evidence.PlaceTiles {
 				verify, what = evidence.VerifyTiles, " of an export"
 			}
-			r, err := verify(a.ctx, path, pins, o)
+			r, err := verify(a.ctx, path, pins.Ed25519, o)
 			p.end()
 			if err != nil {
 				return err

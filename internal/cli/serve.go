@@ -11,6 +11,7 @@ import (
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/evidence"
 	"github.com/forgeone/forgeone/internal/kernel"
+	"github.com/forgeone/forgeone/internal/keys"
 	"github.com/forgeone/forgeone/internal/serve"
 )
 
@@ -55,8 +56,8 @@ writes, and nothing else. Ends with an interrupt.`,
 }
 
 // serveTiles serves until the invocation is interrupted or the export fails.
-func (a *app) serveTiles(listen, log, tiles string, pins []evidence.PublicKey) (err error) {
-	e, err := evidence.NewExporter(log, tiles, pins, evidence.ExportOptions{})
+func (a *app) serveTiles(listen, log, tiles string, pins keys.Publics) (err error) {
+	e, err := evidence.NewExporter(log, tiles, pins.Ed25519, evidence.ExportOptions{Post: pins.Post, PostKey: a.postKey})
 	if err != nil {
 		return err
 	}

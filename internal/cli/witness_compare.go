@@ -33,9 +33,11 @@ both: the log or export in --log, else this node's.`,
 				return err
 			}
 			if len(keys) > 0 || len(wits) == 0 { // this node's, if none is given
-				if x.keys, err = a.pins(keys); err != nil {
+				pins, err := a.pins(keys)
+				if err != nil {
 					return err
 				}
+				x.keys, x.post = pins.Ed25519, pins.Post
 			}
 			for i, p := range got {
 				if x.heads[i], err = x.load(p); err != nil {
@@ -68,6 +70,7 @@ both: the log or export in --log, else this node's.`,
 // comparison compares two heads of a log.
 type comparison struct {
 	keys  []evidence.PublicKey
+	post  []evidence.PostPublicKey // of the log, in which the two must be
 	wits  []evidence.NoteKey
 	dir   string
 	heads [2]*evidence.Checkpoint
@@ -137,7 +140,7 @@ func (x *comparison) against(a *app) (string, error) {
 		verify = evidence.VerifyTiles
 	}
 	// Of whom the log itself would want to be witnessed is another question.
-	o := evidence.VerifyOptions{Heads: x.heads[:], Unwitnessed: true}
+	o := evidence.VerifyOptions{Heads: x.heads[:], Unwitnessed: true, Post: x.post}
 	if _, err := verify(a.ctx, x.dir, x.keys, o); err != nil {
 		return "", err
 	}

@@ -56,6 +56,9 @@ func Doctor(ctx context.Context, home, unlock string) []Check {
 	}
 	defer k.Close(ctx)
 	r, err := evidence.Verify(ctx, h.Log(), []evidence.PublicKey{k.LogKey()}, evidence.VerifyOptions{})
+	if k.logPost() != nil {
+		add("post-quantum key", k.checkPost(), "what is published of the log can be signed with it")
+	}
 	add("log", err, fmt.Sprintf("%d records verify; %s", r.Records, r.Witnessed.String()))
 	add("state", k.log.Opening().Unusable, k.stateFile())
 	add("packages", k.checkPackages(), "every installed package verifies")

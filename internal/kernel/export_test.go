@@ -39,8 +39,8 @@ func (k *Kernel) EndBadly(ctx context.Context, target string, points uint32) {
 }
 
 // HandOver hands the log over to next as RotateLogKey does, and dies then.
-func (k *Kernel) HandOver(ctx context.Context, next *seal.PrivateKey) error {
-	_, err := k.log.Rotate(ctx, next, nil)
+func (k *Kernel) HandOver(ctx context.Context, next *seal.PrivateKey, post seal.PostPublicKey) error {
+	_, err := k.log.Rotate(ctx, next, post)
 	return err
 }
 

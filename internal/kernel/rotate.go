@@ -23,6 +23,10 @@ import (
 //	3  log.next takes the place of log.key
 //	4  what was in log.key is erased
 //
+// A log with an ML-DSA-44 key (log-post.key) gets another one with it, or none: the
+// private one is made durable as log-post.next before 1, and settled before 3.
+// So log.next is there until all is done.
+//
 // Until 2 the old key is current, and log.next is dropped by the next one who
 // opens the kernel; from 2 on the new one is, and he does 3 and 4. Whoever
 // replaces or tidies up holds the lock .rotate meanwhile; whoever only opens does
@@ -47,12 +51,22 @@ func (k *Kernel) LogKey() seal.PublicKey {
 	return ts[len(ts)-1].Key
 }
 
+// PostQuantum says whether the log has an ML-DSA-44 key in its next term.
+type PostQuantum int
+
+// The choices.
+const (
+	PostAsBefore PostQuantum = iota // if the present term has one
+	PostYes
+	PostNo
+)
+
 // RotateLogKey replaces the key that signs the log by a new one and erases the
-// old one. Runs under way, here or in other processes, go on under the new key.
+// old one; the ML-DSA-44 key, which is beside it or not, too. Runs under way, here or in other processes, go on under the new key.
 //
 // Errors: CodeKeyRotating, somebody else is at it; CodeKeyUnsettled, the log
 // failed in the middle; those of the log and of key files.
-func (k *Kernel) RotateLogKey(ctx context.Context) (*Rotated, error) {
+func (k *Kernel) RotateLogKey(ctx context.Context, choice PostQuantum) (*Rotated, error) {
 	lock, got, err := k.lockRotation()
 	if err != nil {
 		return nil, err
@@ -64,6 +78,10 @@ func (k *Kernel) RotateLogKey(ctx context.Context) (*Rotated, error) {
 	if err := k.settle(ctx); err != nil {
 		return nil, err
 	}
+	post, err := k.nextPost(choice)
+	if err != nil {
+		return nil, err
+	}
 	if _, err := k.vault.Generate(k.nextKeyFile()); err != nil {
 		return nil, err
 	}
@@ -71,7 +89,7 @@ func (k *Kernel) RotateLogKey(ctx context.Context) (*Rotated, error) {
 	if err != nil {
 		return nil, err
 	}
-	index, err := k.log.Rotate(ctx, next, nil)
+	index, err := k.log.Rotate(ctx, next, post)
 	if err != nil {
 		// It may have failed before or after the record was durable.
 		if k.settle(context.WithoutCancel(ctx)) != nil {
@@ -79,7 +97,7 @@ func (k *Kernel) RotateLogKey(ctx context.Context) (*Rotated, error) {
 		}
 		return nil, err
 	}
-	if err := keys.Replace(k.nextKeyFile(), k.logKeyFile()); err != nil {
+	if err := k.settle(context.WithoutCancel(ctx)); err != nil {
 		return nil, err
 	}
 	ts := k.LogTerms()
@@ -93,7 +111,9 @@ func (k *Kernel) lockRotation() (*sys.FileLock, bool, error) {
 // tidyRotation finishes or drops what a process left that died while it replaced
 // the log's key.
 func (k *Kernel) tidyRotation(ctx context.Context) error {
-	if _, err := os.Lstat(k.nextKeyFile()); errors.Is(err, fs.ErrNotExist) {
+	_, err := os.Lstat(k.nextKeyFile())
+	_, e := os.Lstat(k.nextPostFile())
+	if errors.Is(err, fs.ErrNotExist) && errors.Is(e, fs.ErrNotExist) {
 		return nil
 	}
 	lock, got, err := k.lockRotation()
@@ -107,6 +127,9 @@ func (k *Kernel) tidyRotation(ctx context.Context) error {
 // settle is tidyRotation by who has the lock.
 func (k *Kernel) settle(ctx context.Context) error {
 	if err := k.log.Refresh(ctx); err != nil {
+		return err
+	}
+	if err := k.settlePost(); err != nil {
 		return err
 	}
 	current := k.LogKey()

@@ -87,7 +87,7 @@ func TestRotateLogKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer held.Close()
-	r, err := n.RotateLogKey(t.Context())
+	r, err := n.RotateLogKey(t.Context(), kernel.PostAsBefore)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestRotateLogKey(t *testing.T) {
 	}
 	n.run(kernel.Spec{Target: n.guest("hello")})
 	other.run(kernel.Spec{Target: n.guest("hello")})
-	if _, err := other.RotateLogKey(t.Context()); err != nil {
+	if _, err := other.RotateLogKey(t.Context(), kernel.PostAsBefore); err != nil {
 		t.Fatal(err)
 	}
 	n.run(kernel.Spec{Target: n.guest("hello")})
@@ -122,7 +122,7 @@ func TestRotateInARun(t *testing.T) {
 	s := kernel.Spec{Target: n.guest("stdin"), Stdin: host.NewReader(in), Stdout: host.NewWriter(io.Discard), Stderr: host.NewWriter(io.Discard)}
 	s.Started = func(abi.RunID, string, bool) {
 		for range 2 {
-			if _, err := other.RotateLogKey(context.Background()); err != nil {
+			if _, err := other.RotateLogKey(context.Background(), kernel.PostAsBefore); err != nil {
 				t.Error(err)
 			}
 		}
@@ -151,13 +151,13 @@ func TestRotationDies(t *testing.T) {
 		{"before the log was handed over", 1, func(n *node, next *seal.PrivateKey) { n.leave(next) }},
 		{"before the renaming", 2, func(n *node, next *seal.PrivateKey) {
 			n.leave(next)
-			if err := n.HandOver(n.t.Context(), next); err != nil {
+			if err := n.HandOver(n.t.Context(), next, nil); err != nil {
 				n.t.Fatal(err)
 			}
 		}},
 		{"before the old key was erased", 2, func(n *node, next *seal.PrivateKey) {
 			n.leave(next)
-			if err := n.HandOver(n.t.Context(), next); err != nil {
+			if err := n.HandOver(n.t.Context(), next, nil); err != nil {
 				n.t.Fatal(err)
 			}
 			if err := os.Rename(n.keyFile(keys.NextLogFile), n.keyFile(keys.LogFile)); err != nil {
@@ -179,7 +179,7 @@ func TestRotationDies(t *testing.T) {
 			}
 			tc.die(n, next)
 			n.again(first, tc.terms)
-			if _, err := n.RotateLogKey(t.Context()); err != nil { // the old kernel too
+			if _, err := n.RotateLogKey(t.Context(), kernel.PostAsBefore); err != nil { // the old kernel too
 				t.Fatal(err)
 			}
 			n.again(first, tc.terms+1)
@@ -211,10 +211,10 @@ func TestRotateAtOnce(t *testing.T) {
 	n.leave(next)
 	openKernel(t, string(n.Home()))
 	n.load(keys.NextLogFile) // still there
-	if _, err := n.RotateLogKey(t.Context()); abi.CodeOf(err) != abi.CodeKeyRotating {
+	if _, err := n.RotateLogKey(t.Context(), kernel.PostAsBefore); abi.CodeOf(err) != abi.CodeKeyRotating {
 		t.Fatal(err)
 	}
-	if err := n.HandOver(t.Context(), next); err != nil {
+	if err := n.HandOver(t.Context(), next, nil); err != nil {
 		t.Fatal(err)
 	}
 	openKernel(t, string(n.Home())) // with log.next as the current key
@@ -229,7 +229,7 @@ func TestRotateAtOnce(t *testing.T) {
 		k := openKernel(t, string(n.Home()))
 		wg.Go(func() {
 			for range 3 {
-				switch _, err := k.RotateLogKey(context.Background()); abi.CodeOf(err) {
+				switch _, err := k.RotateLogKey(context.Background(), kernel.PostAsBefore); abi.CodeOf(err) {
 				case "":
 					mu.Lock()
 					done++
@@ -256,7 +256,7 @@ func TestLogKeyElsewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := n.HandOver(t.Context(), next); err != nil {
+	if err := n.HandOver(t.Context(), next, nil); err != nil {
 		t.Fatal(err)
 	}
 	_, err = kernel.Open(t.Context(), kernel.Options{Home: string(n.Home())})

@@ -46,7 +46,7 @@ const stateLabel = "forgeone/state/v1"
 
 func openLog(ctx context.Context, k *Kernel) (err error) {
 	k.log, err = evidence.Open(evidence.Options{
-		Dir: k.home.Log(), Key: k.keys.Log, NextKey: k.logKey, Follower: k.ledger, Now: k.now, Control: isControl,
+		Dir: k.home.Log(), Key: k.keys.Log, NextKey: k.logKey, PostKey: k.vault.LogPost, Follower: k.ledger, Now: k.now, Control: isControl,
 		Snapshot: &evidence.SnapshotOptions{Path: k.home.State(), Key: k.keys.Cache.Derive(stateLabel), Warn: func(err error) { k.warn(err.Error()) }},
 	})
 	if err != nil {

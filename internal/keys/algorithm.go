@@ -17,11 +17,20 @@ type Signing struct {
 
 // GeneratePost is Generate for an ML-DSA-44 key.
 func GeneratePost(path string) (seal.PostPublicKey, error) {
+	return generatePost(path, plain)
+}
+
+// generatePost is generate for an ML-DSA-44 key.
+func generatePost(path string, seals func([]byte) ([]byte, error)) (seal.PostPublicKey, error) {
 	k, err := seal.GeneratePost()
 	if err != nil {
 		return nil, wrote(path, err)
 	}
-	switch err := create(path, seal.MarshalPost(k)); {
+	content, err := seals(seal.MarshalPost(k))
+	if err != nil {
+		return nil, err
+	}
+	switch err := create(path, content); {
 	case errors.Is(err, fs.ErrExist):
 		return nil, &abi.Error{Code: abi.CodeKeyExists, What: "the file exists, and a key is never overwritten", Where: path, Hint: "forgeone keygen --alg mldsa44 -o " + shell(path+".new")}
 	case err != nil:

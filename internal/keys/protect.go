@@ -159,7 +159,7 @@ func Unprotect(dir, unlock string) error {
 
 // eachKey calls f with the private key files that are in the folder.
 func eachKey(dir string, f func(path string) error) error {
-	for _, name := range append(files(), NextLogFile) {
+	for _, name := range append(files(), NextLogFile, PostLogFile, NextPostLogFile) {
 		path := filepath.Join(dir, name)
 		if err := Erase(path + newSuffix); err != nil { // of a call that was interrupted
 			return err

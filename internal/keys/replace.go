@@ -10,6 +10,12 @@ import (
 // NextLogFile is the log's key to come, while LogFile is being replaced by it.
 const NextLogFile = "log.next"
 
+// The log's ML-DSA-44 key, of a log that has one, and the one to come.
+const (
+	PostLogFile     = "log-post.key"
+	NextPostLogFile = "log-post.next"
+)
+
 // Replace puts the key file next, whole and durable, in the place of the key file
 // path, and erases the key that was there. After a crash at any moment path holds
 // one of the two, whole.

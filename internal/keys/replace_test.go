@@ -84,6 +84,11 @@ func TestLoadPublics(t *testing.T) {
 		t.Fatal(err)
 	}
 	line := k.Public().String() + "\n"
+	q, err := seal.GeneratePost()
+	if err != nil {
+		t.Fatal(err)
+	}
+	post := q.Public()
 	for _, tc := range []struct {
 		text string
 		n    int
@@ -93,7 +98,8 @@ func TestLoadPublics(t *testing.T) {
 		{strings.TrimSpace(line), 1, ""},
 		{line + "\n" + line + "  \r\n" + line, 3, ""},
 		{strings.Repeat(line, 10_000), 10_000, ""},
-		{strings.Repeat(line, 20_000), 0, abi.CodeKeyFormat},
+		{line + post.String() + "\n" + line, 3, ""},
+		{strings.Repeat(line, 80_000), 0, abi.CodeKeyFormat},
 		{"", 0, abi.CodeKeyFormat},
 		{"\n \n", 0, abi.CodeKeyFormat},
 		{line + "f1pub-ed25519:AAAA\n", 0, abi.CodeKeyFormat},
@@ -103,8 +109,8 @@ func TestLoadPublics(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := LoadPublics(path)
-		if len(got) != tc.n || abi.CodeOf(err) != tc.code {
-			t.Errorf("%.40q: %d keys, %v", tc.text, len(got), err)
+		if len(got.Ed25519)+len(got.Post) != tc.n || abi.CodeOf(err) != tc.code {
+			t.Errorf("%.40q: %d keys, %v", tc.text, len(got.Ed25519)+len(got.Post), err)
 		}
 	}
 	_, err = LoadPublics(path + ".none")

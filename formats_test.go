@@ -56,6 +56,7 @@ var vectorKinds = map[string]func(vector){
 	"act":     actVector,
 	"commit":  commitVector,
 	"export":  exportVector,
+	"postlog": postLogVector,
 	"cosig":   cosigVector,
 	"policy":  policyVector,
 	"config":  configVector,

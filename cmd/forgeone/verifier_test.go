@@ -34,6 +34,37 @@ func TestForeignVerifier(t *testing.T) {
 	}
 	accepts(t, dir, "records of forgeone.local/", strings.TrimSpace(string(vkey)))
 
+	// With an ML-DSA-44 key, of which it knows that a signature must be there; given
+	// up in the end.
+	for _, how := range [][]string{{"--post-quantum"}, nil, {"--no-post-quantum"}} {
+		n.must(append([]string{"key", "rotate"}, how...)...)
+		n.must("log", "export", "--tiles", dir)
+		first, _, _ := strings.Cut(string(vkey), "\n")
+		accepts(t, dir, "term(s)", first)
+		path := filepath.Join(dir, "checkpoint")
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := bytes.SplitAfter(bytes.TrimSuffix(b, []byte("\n")), []byte("\n"))
+		if has := len(lines) == 6; has == (how != nil && how[0] == "--no-post-quantum") {
+			t.Fatalf("%q: the checkpoint has %d lines", how, len(lines))
+		} else if !has {
+			continue
+		}
+		for _, bad := range [][]byte{bytes.Join(lines[:5], nil), append(bytes.Join(lines[:5], nil), append(bytes.Clone(lines[5][:len(lines[5])-4]), '\n')...)} {
+			if err := os.WriteFile(path, bad, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, code := verifier(t, dir, first); code != 1 || !strings.Contains(out, "ML-DSA-44") {
+				t.Errorf("without the line: %d %s", code, out)
+			}
+		}
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+
 	big, name, keys := rotatedLog(t, 66_500) // more than 256 tiles of 256
 	dir = export(t, n, big, keys[0])
 	accepts(t, dir, "verified: 66500 records of "+name+", 3 term(s)", keys...)

@@ -66,8 +66,10 @@ func (n *node) again(first seal.PublicKey, terms int) {
 	if err != nil || len(r.Terms) != terms {
 		n.t.Fatalf("%d terms, %v", len(r.Terms), err)
 	}
-	if _, err := os.Stat(n.keyFile(keys.NextLogFile)); err == nil {
-		n.t.Error("log.next is left")
+	for _, left := range []string{keys.NextLogFile, keys.NextPostLogFile} {
+		if _, err := os.Stat(n.keyFile(left)); err == nil {
+			n.t.Errorf("%s is left", left)
+		}
 	}
 	for _, c := range kernel.Doctor(n.t.Context(), string(n.Home()), "") {
 		if !c.OK {

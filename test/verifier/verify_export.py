@@ -3,7 +3,8 @@
 
 Written from docs/FORMATS.md alone ("CBOR", "Evidence log", "Records"), with
 Python's standard library; openssl verifies Ed25519. It shares no code with
-ForgeOne.
+ForgeOne. Of ML-DSA-44 signatures it demands that they are there and have the
+right key id and length; most versions of openssl can't verify them.
 
     verify_export.py DIR KEY...
 
@@ -32,7 +33,7 @@ KINDS = {
     1: ("log.genesis", {1, 2}, set()),
     2: ("log.recovered", {1, 2, 3, 4}, set()),
     3: ("log.sealed", {1, 2, 3}, set()),
-    4: ("log.key", {1, 2, 4, 5, 6}, {3}),
+    4: ("log.key", {1, 2, 4, 5, 6}, {3, 7}),
     10: ("key.add", {1, 2, 3, 4, 5}, {6, 7, 8}),
     11: ("key.remove", {1}, {2}),
     12: ("config.set", {1, 2}, set()),
@@ -154,8 +155,8 @@ def key_id(key):
     return named("forgeone/key-id/v1", b"ed25519\0", key)
 
 
-def note_hash(origin, key):
-    return hashlib.sha256(origin.encode() + b"\n\x01" + key).digest()[:4]
+def note_hash(origin, key, kind=1):
+    return hashlib.sha256(origin.encode() + b"\n" + bytes([kind]) + key).digest()[:4]
 
 
 def verifies(key, message, signature):
@@ -347,6 +348,13 @@ class Checkpoint:
         )
 
 
+    def has_post(self, key):
+        """Whether there are lines of the ML-DSA-44 key, and each could be one."""
+        want = note_hash(self.origin, key, 6)
+        lines = [s for name, s in self.signatures if name == self.origin and s[:4] == want]
+        return lines != [] and all(len(s) == 4 + 8 + 2420 and s[4] < 0x80 for s in lines)
+
+
 class Log:
     """Follows the records of a log."""
 
@@ -354,6 +362,7 @@ class Log:
         self.origin, self.tree = origin, tree
         self.time, self.sealed = None, 0
         self.terms = []  # (key, index of the first record that it vouches for)
+        self.posts = []  # the ML-DSA-44 keys of the terms; b"" where there is none
 
     def follow(self, entry):
         index = self.tree.size
@@ -399,6 +408,7 @@ class Log:
         if m and key_id(key).hex()[:16] != m.group(1):
             raise ValueError("the log is not named after its first key")
         self.terms.append((key, 0))
+        self.posts.append(b"")
 
     def seal(self, index, body):
         if body[1] != self.sealed or body[2] != index or len(body[3]) != 32:
@@ -413,8 +423,10 @@ class Log:
             raise ValueError("the next key is no Ed25519 key")
         if 3 in body and len(post) != 1312:
             raise ValueError("the next key's ML-DSA-44 key has a wrong length")
-        if any(k == key for k, _ in self.terms):
+        if any(k == key for k, _ in self.terms) or post and post in self.posts:
             raise ValueError("the next key has had a term before")
+        if len(body.get(7, b"")) != (2420 if self.posts[-1] else 0) or 7 in body and not body[7]:
+            raise ValueError("the ML-DSA-44 key before has not signed, or there is none")
         if root != self.tree.root():
             raise ValueError("the hand-over is not over the records before it")
         origin = self.origin.encode()
@@ -429,6 +441,7 @@ class Log:
             if not isinstance(body[field], bytes) or not verifies(by, named(domain, message), body[field]):
                 raise ValueError(f"the hand-over is not signed by {who}")
         self.terms.append((key, index + 1))
+        self.posts.append(post)
 
     def signer(self):
         """The key in force for the last record."""
@@ -465,14 +478,19 @@ def verify(path, pins):
         raise Bad("checkpoint", "its root is not that of the records")
     if not c.signed_by(log.signer()):
         raise Bad("checkpoint", "is not signed by the log's key")
+    post = log.posts[-1]
+    if post and not c.has_post(post):
+        raise Bad("checkpoint", "is not signed by the log's ML-DSA-44 key")
     for pin in pins:
         if all(pin != key for key, _ in log.terms):
             raise Bad("key", f"f1pub-ed25519:{base64.b64encode(pin).decode()} signed no term of this log")
-    vkeys = folder.read("vkey", MAX_TERMS * 512)
+    vkeys = folder.read("vkey", MAX_TERMS * 512 + 4096)
     want = "".join(
         f"{c.origin}+{note_hash(c.origin, key).hex()}+{base64.b64encode(bytes([1]) + key).decode()}\n"
         for key, first in reversed(log.terms) if first < tree.size
     )
+    if post:
+        want += f"{c.origin}+{note_hash(c.origin, post, 6).hex()}+{base64.b64encode(bytes([6]) + post).decode()}\n"
     if vkeys is not None and vkeys != want.encode():
         raise Bad("vkey", "holds other keys than the log's")
     return c, log

@@ -142,7 +142,7 @@ sign with FILE.`,
 // signingKey is the key in file, else this node's operator's.
 func (a *app) signingKey(file string) (*seal.PrivateKey, error) {
 	if file != "" {
-		return keys.Load(file)
+		return keys.Load(file, a.unlockFile())
 	}
 	local, err := keys.Open(kernel.Home(a.homeDir()).Keys(), a.unlockFile())
 	if err != nil {

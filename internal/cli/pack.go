@@ -74,7 +74,7 @@ func (a *app) pack(f packFlags, input string) error {
 	if err != nil {
 		return err
 	}
-	signers, err := loadSigners(f.keys)
+	signers, err := a.loadSigners(f.keys)
 	if err != nil {
 		return err
 	}
@@ -159,9 +159,9 @@ func readPredicate(file string) ([]byte, error) {
 }
 
 // loadSigners loads the private keys that sign a package.
-func loadSigners(files []string) (s []forgepkg.Signer, err error) {
+func (a *app) loadSigners(files []string) (s []forgepkg.Signer, err error) {
 	for _, f := range files {
-		k, err := keys.LoadSigning(f)
+		k, err := keys.LoadSigning(f, a.unlockFile())
 		if err != nil {
 			return nil, err
 		}

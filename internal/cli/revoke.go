@@ -72,7 +72,7 @@ func (a *app) revokeMake(f revokeFlags) error {
 	if err != nil {
 		return err
 	}
-	signers, err := loadSigners(f.keys)
+	signers, err := a.loadSigners(f.keys)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (n *node) keyFile(name string) string { return filepath.Join(n.Home().Keys(
 
 func (n *node) load(name string) *seal.PrivateKey {
 	n.t.Helper()
-	k, err := keys.Load(n.keyFile(name))
+	k, err := keys.Load(n.keyFile(name), "")
 	if err != nil {
 		n.t.Fatal(err)
 	}

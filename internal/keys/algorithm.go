@@ -40,8 +40,8 @@ func generatePost(path string, seals func([]byte) ([]byte, error)) (seal.PostPub
 }
 
 // LoadSigning is Load for a key of either algorithm.
-func LoadSigning(path string) (Signing, error) {
-	b, err := readPrivate(path)
+func LoadSigning(path, unlock string) (Signing, error) {
+	b, err := readUnlocked(path, unlock)
 	if err != nil {
 		return Signing{}, err
 	}

@@ -164,9 +164,10 @@ func generate(path string, seals func([]byte) ([]byte, error)) (seal.PublicKey, 
 }
 
 // Load reads a private signing key. It refuses a file that group or others may
-// read or write.
-func Load(path string) (*seal.PrivateKey, error) {
-	b, err := readPrivate(path)
+// read or write. One that is encrypted with age is opened with what the file
+// unlock holds (see NewVault): itself, or, in a protected folder, its identity.
+func Load(path, unlock string) (*seal.PrivateKey, error) {
+	b, err := readUnlocked(path, unlock)
 	if err != nil {
 		return nil, err
 	}
@@ -174,10 +175,20 @@ func Load(path string) (*seal.PrivateKey, error) {
 	return parsePrivate(b, path)
 }
 
-func parsePrivate(b []byte, path string) (*seal.PrivateKey, error) {
-	if encrypted(b) {
-		return nil, &abi.Error{Code: abi.CodeKeyLocked, What: "the file is encrypted with age", Where: path, Hint: "age -d -i IDENTITY " + shell(path) + " > plain.key"}
+// readUnlocked returns what a private key's file says, in the clear.
+func readUnlocked(path, unlock string) ([]byte, error) {
+	v := NewVault(filepath.Dir(path), unlock)
+	if v.Protected() {
+		return v.read(path)
 	}
+	b, err := readPrivate(path)
+	if err != nil || !encrypted(b) {
+		return b, err
+	}
+	return unlocked(b, path, unlock)
+}
+
+func parsePrivate(b []byte, path string) (*seal.PrivateKey, error) {
 	k, err := seal.ParsePrivate(b)
 	if err != nil {
 		return nil, &abi.Error{Code: abi.CodeKeyFormat, What: "not a private signing key", Where: path, Err: err}

@@ -178,7 +178,7 @@ func TestGenerate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := Load(path)
+	k, err := Load(path, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +268,7 @@ func TestRefused(t *testing.T) {
 	copyTo(CacheFile, RecordingFile)
 	wantCode(t, errorOf(Open(dir, "")), abi.CodeKeyFormat)
 	copyTo(CacheFile, NodeFile)
-	wantCode(t, errorOf(Load(filepath.Join(dir, NodeFile))), abi.CodeKeyFormat)
+	wantCode(t, errorOf(Load(filepath.Join(dir, NodeFile), "")), abi.CodeKeyFormat)
 
 	path := filepath.Join(dir, "x")
 	for _, tc := range []struct {
@@ -288,7 +288,7 @@ func TestRefused(t *testing.T) {
 		if err := os.WriteFile(path, []byte(tc.content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := errorOf(Load(path)); abi.CodeOf(err) != tc.private {
+		if err := errorOf(Load(path, "")); abi.CodeOf(err) != tc.private {
 			t.Errorf("Load of %.40q: %v", tc.content, err)
 		}
 		err := errorOf(LoadPublic(path))
@@ -299,16 +299,16 @@ func TestRefused(t *testing.T) {
 			t.Errorf("the error shows the file: %v", err)
 		}
 	}
-	wantCode(t, errorOf(Load(path+"y")), abi.CodeKeyMissing)
+	wantCode(t, errorOf(Load(path+"y", "")), abi.CodeKeyMissing)
 	wantCode(t, errorOf(LoadPublic(path+"y")), abi.CodeKeyMissing)
-	wantCode(t, errorOf(Load(dir)), abi.CodeKeyRead)
+	wantCode(t, errorOf(Load(dir, "")), abi.CodeKeyRead)
 	wantCode(t, errorOf(Open(path, "")), abi.CodeKeyRead)
 	wantCode(t, errorOf(Open(dir+"y", "")), abi.CodeKeyMissing)
 	fifo := filepath.Join(dir, "fifo") // must not wait for a writer
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	wantCode(t, errorOf(Load(fifo)), abi.CodeKeyRead)
+	wantCode(t, errorOf(Load(fifo, "")), abi.CodeKeyRead)
 }
 
 // TestHidden: no way of printing the keys shows them.
@@ -339,7 +339,7 @@ func FuzzLoad(f *testing.F) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for _, err := range []error{errorOf(Load(path)), errorOf(LoadPublic(path)), errorOf(NewVault(filepath.Dir(path), "").loadSecret(path))} {
+		for _, err := range []error{errorOf(Load(path, "")), errorOf(LoadPublic(path)), errorOf(NewVault(filepath.Dir(path), "").loadSecret(path))} {
 			if err != nil && abi.CodeOf(err) == "" {
 				t.Fatalf("no code: %v", err)
 			}

@@ -46,7 +46,7 @@ func TestReplace(t *testing.T) {
 		if err := Replace(next, path); err != nil {
 			t.Fatal(err)
 		}
-		if k, err := Load(path); err != nil || !bytes.Equal(k.Public(), want) {
+		if k, err := Load(path, ""); err != nil || !bytes.Equal(k.Public(), want) {
 			t.Fatal(err)
 		}
 		if old != nil {
@@ -54,7 +54,7 @@ func TestReplace(t *testing.T) {
 		}
 	}
 	wantCode(t, Replace(next, path), abi.CodeKeyWrite)
-	if _, err := Load(path); err != nil {
+	if _, err := Load(path, ""); err != nil {
 		t.Fatalf("a replacement that failed took the key: %v", err)
 	}
 }

@@ -177,6 +177,21 @@ func decrypt(b []byte, ids ...age.Identity) ([]byte, error) {
 // openIdentity opens the identity in b, which is the file path, with what the
 // file unlock holds.
 func openIdentity(b []byte, path, unlock string) (*age.X25519Identity, error) {
+	plain, err := unlocked(b, path, unlock)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(plain)
+	id, err := age.ParseX25519Identity(strings.TrimSpace(string(plain)))
+	if err != nil {
+		return nil, &abi.Error{Code: abi.CodeKeyFormat, What: "what opens is no age identity", Where: path}
+	}
+	return id, nil
+}
+
+// unlocked opens the age file in b, which is the file path, with what the file
+// unlock holds.
+func unlocked(b []byte, path, unlock string) ([]byte, error) {
 	if unlock == "" {
 		return nil, &abi.Error{Code: abi.CodeKeyLocked, What: "the keys are encrypted, and no file is named that opens them", Where: path, Hint: "export FORGEONE_UNLOCK=FILE"}
 	}
@@ -188,16 +203,11 @@ func openIdentity(b []byte, path, unlock string) (*age.X25519Identity, error) {
 	if err != nil {
 		var none *age.NoIdentityMatchError
 		if errors.As(err, &none) || errors.Is(err, age.ErrIncorrectIdentity) {
-			return nil, &abi.Error{Code: abi.CodeKeyUnlock, What: "the passphrase or identity in " + unlock + " does not open the keys", Where: path, Hint: "forgeone doctor --unlock FILE"}
+			return nil, &abi.Error{Code: abi.CodeKeyUnlock, What: "the passphrase or identity in " + unlock + " does not open the keys", Where: path, Hint: "export FORGEONE_UNLOCK=FILE"}
 		}
-		return nil, &abi.Error{Code: abi.CodeKeyFormat, What: "the identity of the keys is damaged", Where: path, Err: err}
+		return nil, &abi.Error{Code: abi.CodeKeyFormat, What: "the encrypted file is damaged", Where: path, Err: err}
 	}
-	defer clear(plain)
-	id, err := age.ParseX25519Identity(strings.TrimSpace(string(plain)))
-	if err != nil {
-		return nil, &abi.Error{Code: abi.CodeKeyFormat, What: "what opens is no age identity", Where: path}
-	}
-	return id, nil
+	return plain, nil
 }
 
 // unlockers reads the file that opens a folder: age identities, or a passphrase.

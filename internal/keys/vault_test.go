@@ -11,6 +11,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/seal"
 )
 
 // secretFile writes a file that only its owner may touch.
@@ -92,8 +93,8 @@ func TestProtect(t *testing.T) {
 	if k, err := NewVault(dir, pass).Load(filepath.Join(dir, NextLogFile)); err != nil || !bytes.Equal(k.Public(), pub) || len(inClear(t, dir)) > 0 {
 		t.Errorf("a new key: %v, %v", err, inClear(t, dir))
 	}
-	wantCode(t, errorOf(Load(filepath.Join(dir, NodeFile))), abi.CodeKeyLocked)
-	wantCode(t, errorOf(LoadSigning(filepath.Join(dir, NodeFile))), abi.CodeKeyLocked)
+	wantCode(t, errorOf(Load(filepath.Join(dir, NodeFile), "")), abi.CodeKeyLocked)
+	wantCode(t, errorOf(LoadSigning(filepath.Join(dir, NodeFile), "")), abi.CodeKeyLocked)
 
 	// Another lock; the old one opens no more.
 	to, file := identity(t)
@@ -344,4 +345,51 @@ func FuzzVault(f *testing.F) {
 			t.Fatalf("no code: %v", err)
 		}
 	})
+}
+
+// TestLoadUnlocked: a signing key that lies in a protected folder, or that
+// somebody encrypted by itself, loads with what opens it and with nothing else.
+func TestLoadUnlocked(t *testing.T) {
+	pass := secretFile(t, "correct horse\n")
+	wrong := secretFile(t, "wrong\n")
+	dir := filepath.Join(t.TempDir(), "keys")
+	l, err := NewVault(dir, "").Ensure()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Protect(dir, "", Protection{Passphrase: pass, work: 10}); err != nil {
+		t.Fatal(err)
+	}
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	identity := secretFile(t, id.String()+"\n")
+	alone, err := encrypt(seal.MarshalPrivate(l.Operator), id.Recipient())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path, unlock string
+		want         abi.Code
+	}{
+		{filepath.Join(dir, OperatorFile), pass, ""},
+		{filepath.Join(dir, OperatorFile), wrong, abi.CodeKeyUnlock},
+		{filepath.Join(dir, OperatorFile), "", abi.CodeKeyLocked},
+		{secretFile(t, string(alone)), identity, ""},
+		{secretFile(t, string(alone)), pass, abi.CodeKeyUnlock},
+		{secretFile(t, string(alone)), "", abi.CodeKeyLocked},
+		{secretFile(t, string(alone[:len(alone)-1])), identity, abi.CodeKeyFormat},
+		{secretFile(t, agePrefix), identity, abi.CodeKeyFormat},
+		{secretFile(t, string(seal.MarshalPrivate(l.Operator))), wrong, ""}, // in the clear
+	} {
+		k, err := Load(c.path, c.unlock)
+		if abi.CodeOf(err) != c.want || err == nil && !bytes.Equal(k.Public(), l.Operator.Public()) {
+			t.Errorf("%s with %q: %v, want %q", c.path, c.unlock, err, c.want)
+		}
+		s, err := LoadSigning(c.path, c.unlock)
+		if abi.CodeOf(err) != c.want || err == nil && !bytes.Equal(s.Ed25519.Public(), l.Operator.Public()) {
+			t.Errorf("%s with %q: %v, want %q", c.path, c.unlock, err, c.want)
+		}
+	}
 }

@@ -73,7 +73,7 @@ func (s *store) identify(name string) (err error) {
 			return err
 		}
 	}
-	if s.key, err = keys.Load(path); err != nil {
+	if s.key, err = keys.Load(path, ""); err != nil {
 		return err
 	}
 	if first {

@@ -80,7 +80,7 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 		o.Unlock = os.Getenv("FORGEONE_UNLOCK")
 	}
 	if o.Create {
-		if _, err := kernel.InitWith(ctx, kernel.InitOptions{Home: o.Home, File: "Options.Config", Text: o.Config, Unlock: o.Unlock}); err != nil {
+		if _, err := kernel.Init(ctx, kernel.InitOptions{Home: o.Home, File: "Options.Config", Text: o.Config, Unlock: o.Unlock}); err != nil {
 			return nil, err
 		}
 	}

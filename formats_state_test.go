@@ -31,7 +31,7 @@ func TestFormatsState(t *testing.T) {
 	if err := os.Chmod(home, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := kernel.Init(ctx, home, "", nil); err != nil {
+	if _, err := kernel.Init(ctx, kernel.InitOptions{Home: home}); err != nil {
 		t.Fatal(err)
 	}
 	k, err := kernel.Open(ctx, kernel.Options{Home: home})

@@ -44,7 +44,7 @@ func (b *bench) sides() (*pair, error) {
 		return nil, err
 	}
 	home := filepath.Join(b.dir, "home")
-	if _, err := kernel.Init(b.ctx, home, "", nil); err != nil {
+	if _, err := kernel.Init(b.ctx, kernel.InitOptions{Home: home}); err != nil {
 		return nil, err
 	}
 	var err error

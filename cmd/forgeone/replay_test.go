@@ -51,7 +51,7 @@ func replayOnce(home string) error {
 func ran(t *testing.T, guest string, input map[string]string, args ...string) (k *kernel.Kernel, id, out string) {
 	t.Helper()
 	home := filepath.Join(t.TempDir(), "home")
-	if _, err := kernel.Init(t.Context(), home, "", nil); err != nil {
+	if _, err := kernel.Init(t.Context(), kernel.InitOptions{Home: home}); err != nil {
 		t.Fatal(err)
 	}
 	k, err := kernel.Open(t.Context(), kernel.Options{Home: home})

@@ -139,7 +139,7 @@ func TestRunLowersTrust(t *testing.T) {
 	if !ok || r.Open() || r.Exit != 3 || r.Calls != 9 || r.Denials != 1 || r.Seal != digest("seal") || r.Workload != "hello" || r.Started == 0 || r.Ended <= r.Started {
 		t.Errorf("%+v", r)
 	}
-	if len(b.s.OpenRuns()) != 0 || len(b.s.Runs()) != 1 || len(b.s.Pending()) != 0 {
+	if len(b.s.OpenRuns()) != 0 || len(b.s.Runs()) != 1 || len(b.s.pending) != 0 {
 		t.Error("the run is not closed")
 	}
 	if err := b.install("hello", "dev", 2); err != nil {
@@ -299,7 +299,7 @@ func TestTrustMustFollow(t *testing.T) {
 	_ = b.install("hello", "dev", 1)
 	b.must(b.startOf("hello", id(1)))
 	b.must(&abi.RunEnd{Run: id(1), Outcome: abi.OutcomeExit, Calls: 5, Denials: 2, Points: 10})
-	want := b.s.Pending()
+	want := b.s.pending
 	if len(want) != 1 {
 		t.Fatalf("pending %v", want)
 	}
@@ -454,7 +454,7 @@ func TestLogsThatWereEdited(t *testing.T) {
 			s, err := fold(list)
 			switch r.Kind {
 			case abi.KindTrust:
-				if err == nil && len(s.Pending()) == 0 {
+				if err == nil && len(s.pending) == 0 {
 					t.Fatal("a trust change was dropped unseen")
 				}
 			case abi.KindGenesis, abi.KindRunEnd:

@@ -27,11 +27,6 @@ func (s *State) Judge(index uint64, b *abi.RunEnd) []abi.TrustChange {
 	return []abi.TrustChange{{Workload: w.Name, From: w.Trust, To: to, Cause: index}}
 }
 
-// Pending returns the trust.change records that the log's last records lead to
-// and that are not there yet: none, unless the log ends in the middle of what
-// belongs together. Whoever writes next appends them first.
-func (s *State) Pending() []abi.TrustChange { return append([]abi.TrustChange(nil), s.pending...) }
-
 func (s *State) trustChange(index uint64, r abi.Record, b *abi.TrustChange) error {
 	if len(s.pending) == 0 {
 		return refuse(abi.CodeBrainTrust, index, r, "nothing changed the trust of %q", b.Workload)

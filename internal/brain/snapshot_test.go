@@ -93,7 +93,7 @@ func same(t *rapid.T, a, b *State) {
 	of := func(s *State) (x answers) {
 		x = answers{
 			Size: s.Size(), Genesis: s.Genesis(), Config: s.Config(), Policy: s.Policy(), Keys: s.Keys(), Packages: s.Packages(), Runs: s.Runs(),
-			Open: s.OpenRuns(), Pending: s.Pending(), Serials: s.serials, Newest: s.NewestRuns(3),
+			Open: s.OpenRuns(), Pending: s.pending, Serials: s.serials, Newest: s.NewestRuns(3),
 			Ring: s.ring, Threshold: s.threshold, Revoked: s.revoked, Witnesses: s.witnesses, Withdrawn: s.withdrawn, Lists: s.lists,
 		}
 		for _, w := range s.numbered {

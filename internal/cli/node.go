@@ -36,7 +36,7 @@ moment; later, "key protect" does that.`,
 				}
 				text = b
 			}
-			r, err := kernel.InitWith(a.ctx, kernel.InitOptions{Home: a.homeDir(), File: file, Text: text, Unlock: a.unlockFile(), Protect: protect})
+			r, err := kernel.Init(a.ctx, kernel.InitOptions{Home: a.homeDir(), File: file, Text: text, Unlock: a.unlockFile(), Protect: protect})
 			if err != nil {
 				return err
 			}

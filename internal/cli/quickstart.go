@@ -68,7 +68,7 @@ func (a *app) show(format string, v ...any) {
 
 func (a *app) quickstart() error {
 	j := quickstartJSON{Schema: "forgeone.quickstart/v1"}
-	made, err := kernel.InitWith(a.ctx, kernel.InitOptions{Home: a.homeDir(), Unlock: a.unlockFile()})
+	made, err := kernel.Init(a.ctx, kernel.InitOptions{Home: a.homeDir(), Unlock: a.unlockFile()})
 	if err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ func ParseDraft(text []byte) (*Draft, error) {
 		return nil, badDraft(fmt.Errorf("it is larger than %d bytes", MaxDraft))
 	}
 	blk, rest := pem.Decode(text)
-	if blk == nil || blk.Type != draftType || len(blk.Headers) > 0 || len(bytes.TrimSpace(rest)) > 0 {
+	if blk == nil || !bytes.HasPrefix(text, []byte("-----BEGIN ")) || blk.Type != draftType || len(blk.Headers) > 0 || len(bytes.TrimSpace(rest)) > 0 {
 		return nil, badDraft(errors.New("want one block " + draftType))
 	}
 	var b draftBlock
@@ -93,12 +93,16 @@ func ParseDraft(text []byte) (*Draft, error) {
 func ReadDraft(path string) (*Draft, error) {
 	text, err := sys.ReadRegular(path, MaxDraft)
 	if errors.Is(err, sys.ErrTooLarge) {
-		return nil, badDraft(err)
+		return nil, atFile(badDraft(fmt.Errorf("it is larger than %d bytes", MaxDraft)), path)
 	}
 	if err != nil {
-		return nil, &abi.Error{Code: "F1-KEY-048", What: "the draft can't be read", Where: path, Err: err, Hint: "forgeone key threshold 1 --draft change.act"}
+		return nil, &abi.Error{Code: "F1-KEY-048", What: "the draft can't be read", Where: path, Err: err, Hint: "forgeone key --help"}
 	}
-	return ParseDraft(text)
+	d, err := ParseDraft(text)
+	if err != nil {
+		return nil, atFile(err, path)
+	}
+	return d, nil
 }
 
 // Write writes the draft to a file, whole or not at all. It holds no secret.
@@ -114,5 +118,5 @@ func (d *Draft) Write(path string) error {
 }
 
 func badDraft(err error) error {
-	return &abi.Error{Code: "F1-KEY-043", What: "not a draft of an operator's act", Where: "draft", Err: err, Hint: "make it anew with --draft"}
+	return &abi.Error{Code: "F1-KEY-043", What: "not a draft of an operator's act", Err: err, Hint: "make it anew with --draft"}
 }

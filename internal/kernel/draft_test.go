@@ -61,6 +61,7 @@ func TestDraft(t *testing.T) {
 	block := func(b []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: "FORGEONE ACT", Bytes: b}) }
 	for name, b := range map[string][]byte{
 		"empty":      {},
+		"preface":    append([]byte("first some words\n"), good...),
 		"cut":        good[:len(good)-30],
 		"twice":      append(bytes.Clone(good), good...),
 		"too large":  append(bytes.Clone(good), make([]byte, kernel.MaxDraft)...),

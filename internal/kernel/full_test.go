@@ -70,7 +70,7 @@ func (d smallDisk) free() {
 func nodeOn(t *testing.T, d smallDisk) *node {
 	t.Helper()
 	home := filepath.Join(d.dir, "home")
-	if _, err := kernel.Init(t.Context(), home, "", nil); err != nil {
+	if _, err := kernel.Init(t.Context(), kernel.InitOptions{Home: home}); err != nil {
 		t.Fatal(err)
 	}
 	n := &node{t: t, guests: t.TempDir(), Kernel: openKernel(t, home)}

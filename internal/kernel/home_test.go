@@ -27,7 +27,7 @@ func TestOwner(t *testing.T) {
 	if err := open(); abi.CodeOf(err) != "F1-CFG-056" {
 		t.Errorf("another user's folder: %v", err)
 	}
-	if _, err := kernel.Init(t.Context(), home, "", nil); abi.CodeOf(err) != "F1-CFG-056" {
+	if _, err := kernel.Init(t.Context(), kernel.InitOptions{Home: home}); abi.CodeOf(err) != "F1-CFG-056" {
 		t.Errorf("another user's folder: %v", err)
 	}
 	if err := os.Chown(home, os.Geteuid(), -1); err != nil {
@@ -40,7 +40,7 @@ func TestOwner(t *testing.T) {
 	if err := os.Chown(key, os.Geteuid()+1, -1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := kernel.Init(t.Context(), home, "", nil); abi.CodeOf(err) != "F1-CFG-056" {
+	if _, err := kernel.Init(t.Context(), kernel.InitOptions{Home: home}); abi.CodeOf(err) != "F1-CFG-056" {
 		t.Errorf("another user's key: %v", err)
 	}
 	found := false
@@ -60,7 +60,7 @@ func TestNoHome(t *testing.T) {
 	if _, err := kernel.Open(t.Context(), kernel.Options{}); abi.CodeOf(err) != "F1-CFG-055" {
 		t.Errorf("%v", err)
 	}
-	if _, err := kernel.Init(t.Context(), "", "", nil); abi.CodeOf(err) != "F1-CFG-055" {
+	if _, err := kernel.Init(t.Context(), kernel.InitOptions{}); abi.CodeOf(err) != "F1-CFG-055" {
 		t.Errorf("%v", err)
 	}
 	if c := kernel.Doctor(t.Context(), "", ""); len(c) != 1 || c[0].OK {

@@ -53,15 +53,10 @@ type InitOptions struct {
 	Protect keys.Protection
 }
 
-// Init is InitWith without protection of the keys.
-func Init(ctx context.Context, home, file string, text []byte) (*Initialized, error) {
-	return InitWith(ctx, InitOptions{Home: home, File: file, Text: text})
-}
-
-// InitWith makes a state folder: keys, signed configuration, log, base policy. It
+// Init makes a state folder: keys, signed configuration, log, base policy. It
 // may be repeated and interrupted: what is there stays, what is missing is
 // made. Two processes that do this at once take turns.
-func InitWith(ctx context.Context, o InitOptions) (*Initialized, error) {
+func Init(ctx context.Context, o InitOptions) (*Initialized, error) {
 	home, text := o.Home, o.Text
 	h := Home(home)
 	if h == "" {

@@ -36,10 +36,9 @@ type Options struct {
 // Locks nest in this order: a transaction of the log, then the ledger's lock,
 // which is a leaf, as the lock of watch is.
 type Kernel struct {
-	home   Home
-	warn   func(string)
-	now    func() time.Time
-	booted []string // names of modules, in the order they were started
+	home Home
+	warn func(string)
+	now  func() time.Time
 
 	vault  *keys.Vault
 	keys   *keys.Local
@@ -91,13 +90,9 @@ func boot(ctx context.Context, graph []Module, o Options) (*Kernel, error) {
 			k.Close(ctx)
 			return nil, fmt.Errorf("%s: %w", m.Name, err)
 		}
-		k.booted = append(k.booted, m.Name)
 	}
 	return k, nil
 }
-
-// Booted returns the names of the modules that were started, in order.
-func (k *Kernel) Booted() []string { return k.booted }
 
 // Home returns the state folder.
 func (k *Kernel) Home() Home { return k.home }

@@ -31,7 +31,7 @@ type node struct {
 func newNode(t *testing.T) *node {
 	t.Helper()
 	home := filepath.Join(t.TempDir(), "home")
-	if _, err := kernel.Init(t.Context(), home, "", nil); err != nil {
+	if _, err := kernel.Init(t.Context(), kernel.InitOptions{Home: home}); err != nil {
 		t.Fatal(err)
 	}
 	n := &node{t: t, guests: t.TempDir()}

@@ -108,7 +108,7 @@ func TestRotateLogKey(t *testing.T) {
 	n.run(kernel.Spec{Target: n.guest("hello")})
 	n.again(first, 3)
 	// Init, repeated, finds all whole.
-	got, err := kernel.Init(t.Context(), string(n.Home()), "", nil)
+	got, err := kernel.Init(t.Context(), kernel.InitOptions{Home: string(n.Home())})
 	if err != nil || got.Made || !bytes.Equal(got.LogKey, other.LogKey()) || got.Origin != evidence.DefaultOrigin(first) {
 		t.Fatalf("%+v %v", got, err)
 	}

@@ -45,12 +45,6 @@ func (c *Cache) tag(d abi.Digest, b []byte) (t [macSize]byte) {
 	return t
 }
 
-// Has tells whether the cache holds code of module d that authenticates.
-func (c *Cache) Has(d abi.Digest) bool {
-	_, _, ok := c.open(d)
-	return ok
-}
-
 // open returns the engine's file name and content, if the entry is there and
 // authenticates.
 func (c *Cache) open(d abi.Digest) (name string, code []byte, ok bool) {

@@ -93,6 +93,12 @@ func iovecs(v ...uint32) (b []byte) {
 	return b
 }
 
+// holds tells whether the cache has code of module d that authenticates.
+func holds(c *Cache, d abi.Digest) bool {
+	_, _, ok := c.open(d)
+	return ok
+}
+
 // TestMarshal: for calls of every shape, what reaches the door, what is written
 // to guest memory, byte for byte, and that a bad address performs nothing.
 func TestMarshal(t *testing.T) {
@@ -318,14 +324,14 @@ func TestCache(t *testing.T) {
 		}
 	}
 	run(cache)
-	if !cache.Has(d) {
+	if !holds(cache, d) {
 		t.Fatal("nothing was kept")
 	}
 	run(cache)
-	if NewCache(dir, seal.NewKey()).Has(d) {
+	if holds(NewCache(dir, seal.NewKey()), d) {
 		t.Error("an entry authenticates under another key")
 	}
-	if cache.Has(seal.Sum("test", nil)) {
+	if holds(cache, seal.Sum("test", nil)) {
 		t.Error("there is code of a module that was never compiled")
 	}
 	path := cache.path(d)
@@ -339,7 +345,7 @@ func TestCache(t *testing.T) {
 		if err := os.WriteFile(path, bad, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if cache.Has(d) {
+		if holds(cache, d) {
 			t.Fatalf("byte %d flipped: authenticates", i)
 		}
 	}
@@ -348,7 +354,7 @@ func TestCache(t *testing.T) {
 			t.Fatal(err)
 		}
 		run(cache)
-		if !cache.Has(d) {
+		if !holds(cache, d) {
 			t.Error("a bad entry was not replaced")
 		}
 	}
@@ -357,7 +363,7 @@ func TestCache(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, other.Hex()+".code"), good, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if cache.Has(other) {
+	if holds(cache, other) {
 		t.Error("an entry authenticates under another module's name")
 	}
 }

@@ -31,9 +31,6 @@ func NewStdin(f *os.File) *Stream { return NewReader(f) }
 // NewStdout makes an output of f, as NewWriter does.
 func NewStdout(f *os.File) *Stream { return NewWriter(f) }
 
-// NewStderr is NewStdout for the other output.
-func NewStderr(f *os.File) *Stream { return NewWriter(f) }
-
 func unsupported(what, where string) error {
 	return &abi.Error{Code: "F1-FIL-004", What: what + " needs Linux, and this is " + runtime.GOOS, Where: where, Hint: "forgeone explain F1-FIL-004"}
 }

@@ -24,9 +24,6 @@ func NewStdin(f *os.File) *Stream { return newStdio(f, false) }
 // that has gone away is the errno EPIPE and never a signal.
 func NewStdout(f *os.File) *Stream { return newStdio(f, true) }
 
-// NewStderr is NewStdout for the other output.
-func NewStderr(f *os.File) *Stream { return newStdio(f, true) }
-
 // stdio is one direction of a descriptor.
 //
 // The descriptor may be shared with other processes and must not become

@@ -247,7 +247,7 @@ func TestStdioTypes(t *testing.T) {
 		"stream":  {ss, abi.FiletypeSocketStream, "-", 0, 0},
 		"dgram":   {sd, abi.FiletypeSocketDgram, "-", 0, 0},
 	} {
-		in, out := NewStdin(c.f), NewStderr(c.f)
+		in, out := NewStdin(c.f), NewStdout(c.f)
 		if in.Type() != c.typ || out.Type() != c.typ {
 			t.Errorf("%s: type %d, want %d", what, in.Type(), c.typ)
 		}

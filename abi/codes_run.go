@@ -15,7 +15,7 @@ var runCodes = []CodeInfo{
 	{"F1-RUN-128", "neither a package nor a module", "The file can't be read or is neither a .forgepkg nor a WebAssembly module.", 126},
 	{"F1-RUN-129", "bare modules are refused here", "The configuration says `bare_modules: refuse`: only packages signed by a key of the keyring run on this node. Pack and sign the module.", 126},
 	{"F1-RUN-130", "no such run", "No run of the log has this id, or several begin with it. `forgeone runs` lists them; `last` is the newest.", 1},
-	{"F1-RUN-137", "the run was stopped", "An operator (`forgeone stop`) or a signal ended the run. It stopped at its next call or tick, or in the call that blocked; its evidence is complete.", 137},
+	{"F1-RUN-137", "the run was stopped", "An operator (`forgeone stop`) or a signal ended the run, or its package, its module or a key that signed it was revoked or removed: a run.stop record in the log says why. It stopped at its next call or tick, or in the call that blocked; its evidence is complete.", 137},
 	{"F1-RUN-138", "the workload is compromised", "Trust in the workload fell below 10. It does not start again until an operator has released it.", 137},
 	{"F1-RUN-139", "the run's process died", "The process that ran the guest ended without recording the run's end. The next to open the log closed the run as aborted; its recording may be cut short.", 125},
 	{"F1-RUN-140", "the evidence log failed", "The log could not be written while the guest ran, and what can't be recorded doesn't happen: the run was ended. `forgeone doctor` tells more.", 125},

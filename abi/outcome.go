@@ -14,7 +14,7 @@ const (
 	OutcomeOutput                       // too much output
 	OutcomeRecordingFull                // no room to record
 	OutcomeDepth                        // calls nested too deep
-	OutcomeStopped                      // stopped by an operator or a signal
+	OutcomeStopped                      // stopped by an operator or a signal, or because it was revoked
 	OutcomeQuarantined                  // quarantined while running
 	OutcomeAborted                      // the process that ran it died
 	OutcomeLogFailed                    // the evidence log could not be written

@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -22,7 +23,8 @@ type File interface {
 }
 
 // FS is the part of the operating system that durable data goes through. Errors
-// are as package os gives them.
+// are as package os gives them; what is there and no regular file is
+// ErrNotRegular, and never waited for.
 type FS interface {
 	// Open opens a file for reading.
 	Open(path string) (File, error)
@@ -53,12 +55,27 @@ func (f osFile) Datasync() error {
 	}
 }
 
+// open opens a regular file. O_NONBLOCK: in place of a file there may be a FIFO,
+// and opening one waits for whoever has the other end, beyond any signal.
 func open(path string, flag int) (File, error) {
-	f, err := os.OpenFile(path, flag|unix.O_NOFOLLOW, 0o600)
+	f, err := os.OpenFile(path, flag|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, err
 	}
+	if err := regular(f, path); err != nil {
+		_ = f.Close() // nothing was written to it
+		return nil, err
+	}
 	return osFile{f}, nil
+}
+
+// regular checks that f is a regular file.
+func regular(f *os.File, path string) error {
+	i, err := f.Stat()
+	if err == nil && !i.Mode().IsRegular() {
+		err = fmt.Errorf("%s: %w", path, ErrNotRegular)
+	}
+	return err
 }
 
 // Open implements FS.

@@ -25,6 +25,27 @@ func TestReadRegular(t *testing.T) {
 			t.Errorf("%s: %v, want %v", path, err, want)
 		}
 	}
+	for path, want := range map[string]error{fifo: ErrNotRegular, dir: ErrNotRegular, file: nil} {
+		open := func(kind string, f interface{ Close() error }, err error) {
+			if !errors.Is(err, want) {
+				t.Errorf("%s of %s: %v, want %v", kind, path, err, want)
+			}
+			if err == nil {
+				_ = f.Close()
+			}
+		}
+		f, err := OS{}.Open(path)
+		open("Open", f, err)
+		l, err := OpenTurnstileRead(path)
+		open("OpenTurnstileRead", l, err)
+		if path == dir {
+			continue // not to be opened for writing anyway
+		}
+		f, err = OS{}.OpenWrite(path)
+		open("OpenWrite", f, err)
+		l, err = OpenTurnstile(path)
+		open("OpenTurnstile", l, err)
+	}
 	if _, err := ReadRegular(file, 4); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("five bytes of four: %v", err)
 	}

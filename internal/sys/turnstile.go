@@ -35,18 +35,23 @@ type Turnstile struct {
 
 // OpenTurnstile opens the turnstile of the file path, making it if needed.
 func OpenTurnstile(path string) (*Turnstile, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	return &Turnstile{f: f}, nil
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	return newTurnstile(f, path, err)
 }
 
 // OpenTurnstileRead opens a turnstile that exists, for RLock only: it needs no
 // permission to write.
 func OpenTurnstileRead(path string) (*Turnstile, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	return newTurnstile(f, path, err)
+}
+
+func newTurnstile(f *os.File, path string, err error) (*Turnstile, error) {
 	if err != nil {
+		return nil, err
+	}
+	if err := regular(f, path); err != nil {
+		_ = f.Close() // nothing was written to it
 		return nil, err
 	}
 	return &Turnstile{f: f}, nil

@@ -51,6 +51,7 @@ type Exporter struct {
 	log, dir string
 	keys     []PublicKey
 	o        ExportOptions
+	patience time.Duration // with whoever else writes to the folder; 0: as long as it takes
 
 	v     *verifier // nil: begin anew
 	t     *tiler
@@ -120,7 +121,7 @@ func (e *Exporter) Update(ctx context.Context) (ExportReport, error) {
 	if err := os.MkdirAll(e.dir, 0o700); err != nil {
 		return ExportReport{}, ioError("make the folder of the export", e.dir, err)
 	}
-	lock, err := lockFolder(ctx, e.dir)
+	lock, err := e.lockFolder(ctx)
 	if err != nil {
 		return ExportReport{}, err
 	}
@@ -132,8 +133,14 @@ func (e *Exporter) Update(ctx context.Context) (ExportReport, error) {
 	return r, errors.Join(err, lock.Unlock())
 }
 
-// lockFolder takes the lock on an export's folder, as long as the context lasts.
-func lockFolder(ctx context.Context, dir string) (*sys.FileLock, error) {
+// lockFolder takes the lock on the export's folder, as long as the context lasts.
+func (e *Exporter) lockFolder(ctx context.Context) (*sys.FileLock, error) {
+	dir := e.dir
+	if e.patience > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, e.patience)
+		defer cancel()
+	}
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
 		l, ok, err := sys.TryLock(filepath.Join(dir, exportLock))
 		if err != nil {

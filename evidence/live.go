@@ -11,6 +11,9 @@ import (
 const (
 	livePause   = time.Second
 	longestRest = time.Minute
+	// How long a writer of the folder that does not end, of another process, is
+	// waited for at a time: Close must come to an end.
+	livePatience = time.Second
 )
 
 // live keeps a tile folder up to date while a Log is open: on a goroutine of its
@@ -39,6 +42,7 @@ func newLive(o *Options) (*live, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.patience = livePatience
 	return &live{e: e, woke: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}, nil
 }
 

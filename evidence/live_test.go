@@ -1,12 +1,14 @@
 package evidence
 
 import (
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/sys"
 )
 
 // TestLiveTiles: the folder follows while producers append, and holds everything
@@ -101,5 +103,30 @@ func BenchmarkAppendWithTiles(b *testing.B) {
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
 			b.ReportMetric(float64(l.Size()-behind), "behind")
 		})
+	}
+}
+
+// TestLiveTilesHeld: another process that has the folder and does not end does
+// not keep Close from ending.
+func TestLiveTilesHeld(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "tiles")
+	o := newLog(t, func(o *Options) { o.Tiles = dir })
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	held, err := sys.Lock(filepath.Join(dir, exportLock))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := openLog(t, o)
+	fill(t, l, 10)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := l.Tiles(); n != 0 || abi.CodeOf(err) != CodeGaveUp {
+		t.Errorf("%d records, %v", n, err)
+	}
+	if err := held.Unlock(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -123,18 +123,22 @@ func parseProof(b []byte) (*Proof, error) {
 // checkpoint has the entry in the proof at its index; and returns what is shown
 // so. The record must be one that this software writes. A proof does not say that
 // its log has an ML-DSA-44 key: only with o.Post is such a signature, by one of
-// these, demanded; keys may be empty then. Of o nothing but Post, Witnesses and
-// Quorum is looked at: a proof does not say who should have witnessed its log.
+// these, demanded; keys may be empty then. Of o nothing but Post, Witnesses, Quorum
+// and Since is looked at, since a proof does not say who should have witnessed its
+// log; Each, Heads and Cosigned, which need more of the log, are refused.
 //
 // # Errors
 //
 // CodePost: no key of o.Post signed. CodeQuorum: too few of the witnesses signed the checkpoint.
 // CodeSignature: no key that was given signed. CodeProof: the hashes do not lead
 // to the root. CodeNoProof: the proof has no record. CodeRecord: what is shown
-// can't be decoded. CodeUsage: no key was given.
+// can't be decoded. CodeUsage: no key was given, or what a proof can't show is asked.
 func (p *Proof) Verify(keys []PublicKey, o VerifyOptions) (Proven, error) {
 	if len(keys)+len(o.Post) == 0 {
 		return Proven{}, &abi.Error{Code: CodeUsage, What: "a proof is verified with a public key, and none is given"}
+	}
+	if len(o.Heads) > 0 || o.Cosigned != nil || o.Each != nil {
+		return Proven{}, &abi.Error{Code: CodeUsage, What: "a proof shows one record under one checkpoint: what needs other checkpoints or records is asked of the log, or of an export of it"}
 	}
 	c, err := parsePublished(p.Checkpoint)
 	if err == nil && len(keys) > 0 {

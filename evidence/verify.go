@@ -40,8 +40,10 @@ type VerifyOptions struct {
 	Unwitnessed bool
 	// Since, if not zero, is when witnesses must have vouched at the earliest: an
 	// older log put back together with its cosigned checkpoint shows by that only.
+	// It asks for one witness at least, also where the log asks for none.
 	Since time.Time
-	// Cosigned is the checkpoint that witnesses cosigned. Nil: the one in dir.
+	// Cosigned is the checkpoint that witnesses cosigned; one of them at least must
+	// have. Nil: the one in dir.
 	Cosigned *Checkpoint
 }
 

@@ -242,3 +242,29 @@ func TestCosignedEdited(t *testing.T) {
 	_, err = w.verify(w.both())
 	wantCode(t, err, CodeOrigin)
 }
+
+// TestDemandWithoutQuorum: who asks how fresh cosignatures are, or brings them,
+// is not told yes where nobody vouches; a proof does not pass over what it can't
+// show.
+func TestDemandWithoutQuorum(t *testing.T) {
+	w := newWitnessed(t)
+	c, err := ReadCosigned(w.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.want(t, VerifyOptions{}, Unwitnessed, "")
+	w.want(t, VerifyOptions{Since: time.Unix(1, 0)}, QuorumMissing, CodeQuorum)
+	w.want(t, VerifyOptions{Cosigned: c}, QuorumMissing, CodeQuorum)
+	w.want(t, VerifyOptions{Cosigned: c, Unwitnessed: true}, Unwitnessed, "")
+	w.want(t, VerifyOptions{Cosigned: c, Witnesses: w.wits[:1]}, AllWitnessed, "")
+	p, _, err := Prove(t.Context(), w.Dir, "", 1, []PublicKey{w.Key.Public()}, ProveOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []VerifyOptions{{Heads: []*Checkpoint{c}}, {Cosigned: c}, {Each: func(uint64, abi.Record) error { return nil }}} {
+		_, err := p.Verify([]PublicKey{w.Key.Public()}, o)
+		wantCode(t, err, CodeUsage)
+	}
+	_, err = p.Verify([]PublicKey{w.Key.Public()}, VerifyOptions{Since: time.Unix(1, 0)})
+	wantCode(t, err, CodeQuorum)
+}

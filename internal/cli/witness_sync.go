@@ -88,17 +88,19 @@ func (a *app) syncOnce(k *kernel.Kernel) error {
 	if err != nil {
 		return err
 	}
-	head, err := k.LogHead()
-	if err != nil {
-		return err
+	newest := func() (*evidence.Checkpoint, error) {
+		if err := k.Refresh(a.ctx); err != nil {
+			return nil, err
+		}
+		return k.LogHead()
 	}
 	dir := a.logDir(nil)
-	o, err := witness.Sync(a.ctx, witness.NewClient(), dir, head, &witness.LogProver{Dir: dir}, peers, set.Quorum)
+	o, err := witness.Sync(a.ctx, witness.NewClient(), dir, newest, &witness.LogProver{Dir: dir}, peers, set.Quorum)
 	if err != nil {
 		return err
 	}
 	// What was kept from before may be damaged; what was answered now is said first.
-	seen, damaged := witness.Look(dir, head.Size, set)
+	seen, damaged := witness.Look(dir, o.Head.Size, set)
 	if seen.State == "" {
 		return damaged
 	}

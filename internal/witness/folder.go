@@ -30,15 +30,21 @@ type Outcome struct {
 	Kept    bool // Head is now the log's cosigned checkpoint
 }
 
-// Sync has head, the newest checkpoint of the log in dir, cosigned by the peers,
-// and keeps it in dir as soon as quorum of them have (one, if quorum is 0); until
-// then the one before stays. One Sync at a time works on a folder.
-func Sync(ctx context.Context, c *http.Client, dir string, head *evidence.Checkpoint, proofs Prover, peers []Peer, quorum uint64) (o Outcome, err error) {
+// Sync has the newest checkpoint of the log in dir, which newest returns, cosigned
+// by the peers, and keeps it in dir as soon as quorum of them have (one, if quorum
+// is 0); until then the one before stays. One Sync at a time works on a folder;
+// newest is called when it is this one's turn, and catches up with the log: a head
+// older than what another Sync just showed would look like a log put back.
+func Sync(ctx context.Context, c *http.Client, dir string, newest func() (*evidence.Checkpoint, error), proofs Prover, peers []Peer, quorum uint64) (o Outcome, err error) {
 	unlock, err := lockSync(ctx, dir)
 	if err != nil {
 		return o, err
 	}
 	defer unlock()
+	head, err := newest()
+	if err != nil {
+		return o, err
+	}
 	sizes, err := readSizes(dir)
 	if err != nil {
 		return o, err

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -73,8 +74,30 @@ func TestSync(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(l.o.Dir, sizesFile), []byte("x 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Sync(t.Context(), NewClient(), l.o.Dir, l.head(t), &LogProver{Dir: l.o.Dir}, []Peer{a.peer}, 1)
+	_, err = Sync(t.Context(), NewClient(), l.o.Dir, l.newest(t), &LogProver{Dir: l.o.Dir}, []Peer{a.peer}, 1)
 	wantCode(t, err, CodeState)
+}
+
+// TestSyncsAtOnce: who waited while another had a newer head cosigned does not
+// take its own log for one that was put back.
+func TestSyncsAtOnce(t *testing.T) {
+	l := newLog(t)
+	w := newWitness(t, l)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 4 {
+				l.add(t, fmt.Sprint(i, j))
+				if o := l.sync(t, 1, w.peer); !o.Kept || o.Results[0].Err != nil {
+					t.Errorf("%+v", o)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if c, err := evidence.ReadCosigned(l.o.Dir); err != nil || c.Size != l.Size() {
+		t.Errorf("%+v of %d, %v", c, l.Size(), err)
+	}
 }
 
 // TestOldImageAsked: an older image of the log is put back, with all that was in

@@ -88,10 +88,15 @@ func (l *testLog) proof(t testing.TB, old uint64) []abi.Digest {
 	return p
 }
 
+// newest is head for Sync.
+func (l *testLog) newest(t testing.TB) func() (*evidence.Checkpoint, error) {
+	return func() (*evidence.Checkpoint, error) { return l.head(t), nil }
+}
+
 // sync has the log cosigned and returns the results.
 func (l *testLog) sync(t testing.TB, quorum uint64, peers ...Peer) Outcome {
 	t.Helper()
-	o, err := Sync(t.Context(), NewClient(), l.o.Dir, l.head(t), &LogProver{Dir: l.o.Dir}, peers, quorum)
+	o, err := Sync(t.Context(), NewClient(), l.o.Dir, l.newest(t), &LogProver{Dir: l.o.Dir}, peers, quorum)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -183,6 +183,9 @@ func (a *app) verifyProof(path string, pins []evidence.PublicKey, o evidence.Ver
 		var e *abi.Error
 		if errors.As(err, &e) && e.Where == "" {
 			e.Where = path
+			if e.Code == evidence.CodeSignature { // one of a term that is over, perhaps
+				e.Hint = "forgeone key export --public --role log > log.pub && forgeone log verify --key log.pub " + quote(path)
+			}
 		}
 		return err
 	}

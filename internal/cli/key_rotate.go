@@ -228,7 +228,7 @@ func (a *app) pins(given []string) (pins keys.Publics, err error) {
 		more, e := keys.ParsePublics(s)
 		if e != nil {
 			if more, err = keys.LoadPublics(s); err != nil {
-				return pins, err
+				return pins, noPublics(s, err)
 			}
 		}
 		pins.Add(more)
@@ -239,6 +239,15 @@ func (a *app) pins(given []string) (pins keys.Publics, err error) {
 // postKey finds the private half of the ML-DSA-44 key of this node's log.
 func (a *app) postKey(public evidence.PostPublicKey) (*evidence.PostPrivateKey, error) {
 	return keys.NewVault(kernel.Home(a.homeDir()).Keys(), a.unlockFile()).LogPost(public)
+}
+
+// noPublics is err of the file s that should hold public keys. That s is missing
+// is no reason to make a private key under that name.
+func noPublics(s string, err error) error {
+	if abi.CodeOf(err) != abi.CodeKeyMissing {
+		return err
+	}
+	return &abi.Error{Code: abi.CodeKeyMissing, What: quote(s) + " is neither a public key nor a file of some", Hint: "forgeone key export --public --role log"}
 }
 
 // termLine says which key signs a log now.

@@ -30,6 +30,12 @@
 //
 // So keep every public key you were told of, and give them all.
 //
+// A term may have an ML-DSA-44 key too (Term.Post), which signs what is published
+// of the log: exports and proofs, but not the commits of segments. An export whose
+// newest term has one counts only with that signature. Who must not depend on
+// Ed25519 pins such a key (VerifyOptions.Post): then what is published must be
+// signed by it, or by those that it handed over to, one after the other.
+//
 // What verification can't see: whoever holds the log's current private key can
 // rewrite the current term, and whoever puts back a whole older copy of the folder
 // is found only by someone who kept a later key or a checkpoint elsewhere

@@ -3,15 +3,18 @@ package evidence
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/pem"
 	"io"
 	"math"
 	"testing"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
+	"github.com/forgeone/forgeone/internal/seal"
 )
 
 // FuzzScanner: whatever stands in a segment, reading it ends, takes little
@@ -128,6 +131,38 @@ func TestTree(t *testing.T) {
 			if err != nil || abi.Digest(want) != tr.root(h) {
 				t.Fatalf("size %d: %v", i+1, err)
 			}
+		}
+	})
+}
+
+// FuzzPost: a line counts only if it is, to the byte, of the form that the key
+// makes over this head; nothing makes the reader fail.
+func FuzzPost(f *testing.F) {
+	key, err := seal.ParsePost(pem.EncodeToMemory(&pem.Block{Type: "FORGEONE PRIVATE KEY", Headers: map[string]string{"Algorithm": seal.MLDSA44}, Bytes: make([]byte, 32)}))
+	if err != nil {
+		f.Fatal(err)
+	}
+	// (Each process of a fuzzer makes the same one.)
+	l := openLog(f, newLog(f, func(o *Options) { o.Now = func() time.Time { return time.Unix(1_700_000_000, 0) } }))
+	n := l.Checkpoint()
+	c, err := parsePublished(n)
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := postSign(key, c)
+	f.Add(append(bytes.Clone(n), s.Line()...))
+	f.Add(append(bytes.Clone(n), NoteSignature{s.Name, s.Hash, s.Sig[:9]}.Line()...))
+	f.Add(append(append(bytes.Clone(n), s.Line()...), s.Line()...))
+	f.Add(n)
+	f.Fuzz(func(t *testing.T, in []byte) {
+		c, err := parsePublished(in)
+		if err != nil || checkPost(in, c, key.Public()) != nil {
+			return
+		}
+		// It is a signature over c: who has no key takes it from where it was.
+		p, err := parseCheckpoint(in)
+		if err != nil || !bytes.Contains(in, []byte(s.Line())) || c.root != p.Root {
+			t.Fatalf("%q counts", in)
 		}
 	})
 }

@@ -36,7 +36,11 @@ func tell(body any) string {
 	case *abi.SegmentSealed:
 		return fmt.Sprintf("segment %d, %d records", b.Segment, b.Size)
 	case *abi.LogKey:
-		return fmt.Sprintf("term %d, %v", b.Term, seal.PublicKey(b.Public))
+		also := ""
+		if len(b.Post) > 0 {
+			also = ", and " + seal.PostPublicKey(b.Post).ID().Short() + " (post-quantum)"
+		}
+		return fmt.Sprintf("term %d, %v%s", b.Term, seal.PublicKey(b.Public), also)
 	case *abi.KeyAdd:
 		return fmt.Sprintf("%s as %s (%s)", b.Name, b.Role, b.ID.Short())
 	case *abi.KeyRemove:

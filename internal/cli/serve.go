@@ -27,7 +27,8 @@ func (a *app) logServeCmd() *cobra.Command {
 		Long: `Serve the log of this node, or the one in LOGDIR, as C2SP tlog-tiles over HTTP on
 ADDR, and look each second whether it grew. Whoever reaches ADDR can read every
 record. The tiles are kept in DIR; what is served is what forgeone log export
-writes, and nothing else. Ends with an interrupt.`,
+writes, and nothing else. A disk that is full is told, and the tiles that are
+there stay served. Ends with an interrupt.`,
 		Example: "  forgeone log serve --listen 127.0.0.1:8780",
 		Args:    args(0, 1, "at most one folder"),
 		RunE: func(_ *cobra.Command, got []string) error {
@@ -75,25 +76,38 @@ func (a *app) serveTiles(listen, log, tiles string, pins keys.Publics) (err erro
 	kept := make(chan error, 1)
 	go func() {
 		defer stop()
-		kept <- keep(ctx, e)
+		kept <- a.keep(ctx, e)
 	}()
 	err = srv.Run(ctx, serve.Tiles(tiles))
 	stop()
 	return errors.Join(err, <-kept)
 }
 
-// keep keeps the tiles up to date until the context ends.
-func keep(ctx context.Context, e *evidence.Exporter) error {
+// keep keeps the tiles up to date until the context ends. A disk that is full or
+// fails is told once, and tried again: what was exported before stays served.
+func (a *app) keep(ctx context.Context, e *evidence.Exporter) error {
 	tick := time.NewTicker(refresh)
 	defer tick.Stop()
+	failing := false
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		if _, err := e.Update(ctx); err != nil && ctx.Err() == nil {
+		_, err := e.Update(ctx)
+		switch code := abi.CodeOf(err); {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil && failing:
+			fmt.Fprintln(a.stderr, "forgeone: the tiles are kept up to date again")
+		case code == evidence.CodeIO || code == evidence.CodeFull:
+			if !failing {
+				a.fail(err)
+			}
+		case err != nil:
 			return err
 		}
+		failing = err != nil
 	}
 }

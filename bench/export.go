@@ -100,7 +100,7 @@ func (b *bench) proven(log, tiles string, keys []evidence.PublicKey, n int) erro
 	count := max(b.n(2000), 2)
 	s, err := measure(b.ctx, "prove", func() (err error) {
 		for i := range count {
-			if p, _, err = evidence.ProveFromTiles(tiles, uint64(i*(n/count)), keys); err != nil {
+			if p, _, err = evidence.ProveFromTiles(tiles, uint64(i*(n/count)), keys, evidence.VerifyOptions{}); err != nil {
 				return err
 			}
 		}

@@ -92,7 +92,7 @@ func (b *bench) grow(g *grown, n int) error {
 	const proofs = 100
 	s, err = measure(b.ctx, "prove", func() error {
 		for i := range proofs {
-			if _, _, err := evidence.ProveFromTiles(g.tiles, uint64(i*(n/proofs)), g.keys); err != nil {
+			if _, _, err := evidence.ProveFromTiles(g.tiles, uint64(i*(n/proofs)), g.keys, evidence.VerifyOptions{}); err != nil {
 				return err
 			}
 		}

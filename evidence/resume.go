@@ -26,6 +26,7 @@ func (e *Exporter) resume(c checkpoint) (bool, error) {
 	if err != nil {
 		return false, nil //nolint:nilerr // made anew, and compared
 	}
+	e.t.tree = t
 	last, err := f.recoverTiler(c, e.t)
 	if err != nil {
 		return false, nil //nolint:nilerr // the same
@@ -71,11 +72,10 @@ func (f tileFolder) frontier(c checkpoint) (t tree, err error) {
 	return t, nil
 }
 
-// recoverTiler puts the tiler where it was after c.size entries, and returns the
-// last of them.
+// recoverTiler puts the tiler, which has the tree already, where it was after
+// c.size entries, and returns the last of them.
 func (f tileFolder) recoverTiler(c checkpoint, t *tiler) (last []byte, err error) {
 	r := f.hashes(c)
-	t.n = c.size
 	for _, p := range partialTiles(c.size) {
 		if p.level < 0 {
 			continue

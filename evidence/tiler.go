@@ -5,8 +5,8 @@ import "encoding/binary"
 // tiler cuts a sequence of entries into the tiles and entry bundles of C2SP
 // tlog-tiles. It holds one bundle and one tile of each level.
 type tiler struct {
+	tree   // over the entries so far
 	h      *hasher
-	n      uint64 // entries so far
 	bundle []byte // of the entries behind the last full bundle
 	levels [topLevel + 1][]byte
 	// put takes what is finished: full tiles as they fill, a bundle before its
@@ -18,42 +18,46 @@ func newTiler(put func(tileName, []byte) error) *tiler {
 	return &tiler{h: newHasher(), put: put}
 }
 
-// push takes in the next entry, of at most 65,535 bytes.
+// push takes in the next entry, of at most 65,535 bytes. The nodes that tiles
+// hold come by on the way up the tree, every tileHeight levels.
 func (t *tiler) push(entry []byte) error {
 	t.bundle = binary.BigEndian.AppendUint16(t.bundle, uint16(len(entry)))
 	t.bundle = append(t.bundle, entry...)
-	leaf := t.h.leaf(entry)
-	n := t.n
-	t.n++
-	if t.n%tileWidth == 0 {
-		if err := t.put(tileName{entriesLevel, n / tileWidth, tileWidth}, t.bundle); err != nil {
-			return err
+	node := t.h.leaf(entry)
+	t.levels[0] = append(t.levels[0], node[:]...)
+	height := 0
+	for ; t.n>>height&1 == 1; height++ {
+		node = t.h.node(&t.stack[height], &node)
+		if l := (height + 1) / tileHeight; (height+1)%tileHeight == 0 {
+			t.levels[l] = append(t.levels[l], node[:]...)
 		}
-		t.bundle = t.bundle[:0]
 	}
-	for l := range t.levels {
-		b := append(t.levels[l], leaf[:]...)
+	t.stack[height] = node
+	t.n++
+	if t.n%tileWidth != 0 {
+		return nil
+	}
+	return t.full()
+}
+
+// full puts what the last entry has filled.
+func (t *tiler) full() error {
+	last := t.n - 1
+	if err := t.put(tileName{entriesLevel, last / tileWidth, tileWidth}, t.bundle); err != nil {
+		return err
+	}
+	t.bundle = t.bundle[:0]
+	for l, b := range t.levels {
 		if len(b) < tileWidth*hashSize {
-			t.levels[l] = b
-			return nil
+			break
 		}
-		if err := t.put(tileName{l, n / tileWidth, tileWidth}, b); err != nil {
+		last /= tileWidth
+		if err := t.put(tileName{l, last, tileWidth}, b); err != nil {
 			return err
 		}
 		t.levels[l] = b[:0]
-		leaf = t.subtree(b)
-		n /= tileWidth
 	}
 	return nil
-}
-
-// subtree returns the root over the hashes of a full tile.
-func (t *tiler) subtree(b []byte) [hashSize]byte {
-	var s tree
-	for ; len(b) > 0; b = b[hashSize:] {
-		s.push(t.h, [hashSize]byte(b))
-	}
-	return s.stack[tileHeight]
 }
 
 // partial puts the tiles that are not full, as of now.

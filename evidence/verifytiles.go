@@ -34,7 +34,7 @@ func VerifyTiles(ctx context.Context, dir string, keys []PublicKey, o VerifyOpti
 	if len(keys)+len(o.Post) == 0 {
 		return Report{}, &abi.Error{Code: CodeUsage, What: "an export is verified with a public key, and none is given", Where: dir}
 	}
-	v := &tilesVerifier{ctx: ctx, f: tileFolder(dir), o: o, h: newHasher()}
+	v := &tilesVerifier{ctx: ctx, f: tileFolder(dir), o: o}
 	v.t = newTiler(v.compare)
 	err := v.run(keys)
 	if v.o.Progress != nil {
@@ -50,9 +50,7 @@ type tilesVerifier struct {
 	ctx    context.Context
 	f      tileFolder
 	o      VerifyOptions
-	h      *hasher
 	t      *tiler
-	tree   tree
 	rules  rules
 	heads  headCheck
 	report Report
@@ -76,7 +74,7 @@ func (v *tilesVerifier) run(keys []PublicKey) error {
 	case v.o.Origin != "" && c.origin != v.o.Origin:
 		return v.bad(CodeOrigin, checkpointName, "the log is of %s, not of %s", c.origin, v.o.Origin)
 	}
-	v.rules = rules{origin: c.origin, root: func() abi.Digest { return v.tree.root(v.h) }}
+	v.rules = rules{origin: c.origin, root: func() abi.Digest { return v.t.root(v.t.h) }}
 	v.report = Report{Origin: c.origin, Root: c.root, Checkpoint: string(b), Commits: 1, Bytes: uint64(len(b))}
 	v.report.Witnessed.State = Unwitnessed
 	if err := v.heads.begin(string(v.f), &v.o); err != nil {
@@ -98,7 +96,7 @@ func (v *tilesVerifier) run(keys []PublicKey) error {
 	if err := v.t.partial(); err != nil {
 		return err
 	}
-	if v.tree.root(v.h) != c.root {
+	if v.t.root(v.t.h) != c.root {
 		return v.bad(CodeTree, checkpointName, "the %d records are not those of the checkpoint: the tree has another root", c.size)
 	}
 	if err := v.keys(b, c, keys); err != nil {
@@ -180,9 +178,11 @@ func (v *tilesVerifier) entry(t tileName, off int, entry []byte) error {
 			return v.own
 		}
 	}
-	v.tree.push(v.h, v.h.leaf(entry))
-	if !v.heads.at(&v.tree, v.h) {
-		return v.bad(CodeForked, t.path(), "the checkpoint over %d records that was given is of other records", v.tree.n)
+	if err := v.t.push(entry); err != nil {
+		return err
+	}
+	if !v.heads.at(&v.t.tree, v.t.h) {
+		return v.bad(CodeForked, t.path(), "the checkpoint over %d records that was given is of other records", v.t.n)
 	}
 	if kind, _, _ := peek(entry); kind == abi.KindWitnesses {
 		r, err := codec.DecodeRecord(entry)
@@ -191,7 +191,7 @@ func (v *tilesVerifier) entry(t tileName, off int, entry []byte) error {
 		}
 		v.heads.set = *r.Body.(*abi.WitnessSet)
 	}
-	return v.t.push(entry)
+	return nil
 }
 
 // compare holds a tile of the export against what the entries give.

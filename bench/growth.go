@@ -34,6 +34,9 @@ func (f folded) Restore(head []byte, pages evidence.Pages) (uint64, error) {
 // Fresh implements evidence.Snapshotter.
 func (folded) Fresh() evidence.Snapshotter { return folded{brain.New()} }
 
+// Become implements evidence.Snapshotter.
+func (f folded) Become(fresh evidence.Snapshotter) { *f.State = *fresh.(folded).State }
+
 // grown is one log that grows, with its state file and an export of it.
 type grown struct {
 	o     evidence.Options

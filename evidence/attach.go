@@ -41,7 +41,7 @@ func (l *Log) attach() error {
 	case err != nil:
 		return err
 	}
-	if err := l.restore(k); err != nil {
+	if err := k.restore(l.o.Follower.(Snapshotter)); err != nil {
 		err = errors.Join(err, l.w.close())
 		l.w.c = newChain()
 		l.opening.Unusable = o.unusable(err)
@@ -55,11 +55,11 @@ func (l *Log) attach() error {
 	return nil
 }
 
-// restore gives the follower the state of k.
-func (l *Log) restore(k *kept) error {
-	size, err := l.o.Follower.(Snapshotter).Restore(k.head.Follower, k.pages)
+// restore gives f the state of k.
+func (k *kept) restore(f Snapshotter) error {
+	size, err := f.Restore(k.head.Follower, k.pages)
 	if err == nil && size != k.head.Size {
-		l.o.Follower.Reset()
+		f.Reset()
 		err = fmt.Errorf("%w: its state is that of %d records, not of %d", errState, size, k.head.Size)
 	}
 	return err
@@ -183,12 +183,28 @@ func (w *walker) feed(end uint64, f Follower) error {
 }
 
 // refold gives the follower everything that is durable anew. It is used after
-// a failure, when the follower saw records that did not become durable.
+// a failure, when the follower saw records that did not become durable. Who
+// reads a Snapshotter meanwhile sees no half of a state: it is folded aside. If
+// that fails the log is at its end, and the state that of before.
 func (l *Log) refold() error {
-	if l.o.Follower == nil {
+	switch f := l.o.Follower.(type) {
+	case nil:
 		return nil
+	case Snapshotter:
+		fresh := f.Fresh()
+		if err := l.foldInto(fresh); err != nil {
+			return err
+		}
+		f.Become(fresh)
+		return nil
+	default:
+		f.Reset()
+		return l.foldInto(f)
 	}
-	l.o.Follower.Reset()
+}
+
+// foldInto gives f, which is empty, everything that is durable.
+func (l *Log) foldInto(f Follower) error {
 	w := newWalker(l.o.FS, l.o.Dir)
 	defer func() { _ = w.close() }() // it was only read
 	if l.kept != nil {
@@ -197,13 +213,13 @@ func (l *Log) refold() error {
 			err = w.resume(c)
 		}
 		if err == nil {
-			err = l.restore(l.kept)
+			err = l.kept.restore(f.(Snapshotter))
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return w.feed(l.w.c.tree.n, l.o.Follower)
+	return w.feed(l.w.c.tree.n, f)
 }
 
 // snapshots checks that the options for snapshots can be met.

@@ -13,7 +13,8 @@ import (
 // The records of this Log's own transactions come as soon as their function
 // has returned, before they are durable, so that the next function of the same
 // batch sees them. If the batch then can't be written, Reset is called and
-// everything that is durable comes again. Whoever acts on the state outside a
+// everything that is durable comes again (a Snapshotter is folded aside: see
+// Become). Whoever acts on the state outside a
 // transaction waits for his own Update to return.
 type Follower interface {
 	// Follow takes in the record with that index. The record belongs to the

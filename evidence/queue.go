@@ -180,7 +180,7 @@ func (l *Log) serveTurn() {
 		if err != nil {
 			err = publish(l.o.Dir, err)
 			l.fail(err)
-			l.refold()
+			_ = l.refold() // the first error says more, and nothing is appended any more
 		}
 		err = errors.Join(err, l.unlock())
 		l.mu.Lock()

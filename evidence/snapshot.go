@@ -47,6 +47,9 @@ type Snapshotter interface {
 	Restore(head []byte, pages Pages) (size uint64, err error)
 	// Fresh returns another Snapshotter of this kind with the state of an empty log.
 	Fresh() Snapshotter
+	// Become takes over, at once, the state of one that Fresh returned and that is
+	// not used any more.
+	Become(fresh Snapshotter)
 }
 
 // Snapshot is a follower's state after Size records. Size records have one

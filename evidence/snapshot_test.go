@@ -56,6 +56,14 @@ func (f *keeping) Reset() {
 
 func (f *keeping) Fresh() Snapshotter { return &keeping{} }
 
+func (f *keeping) Become(fresh Snapshotter) {
+	x := fresh.(*keeping)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pages, f.base, f.late = x.pages, x.base, x.late
+	f.followed += x.followed
+}
+
 func (f *keeping) Snapshot() (*Snapshot, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -81,12 +81,17 @@ func fields(w io.Writer, body any) {
 	v := reflect.Indirect(reflect.ValueOf(body))
 	for i := range v.NumField() {
 		f := v.Field(i).Interface()
+		if tag := v.Type().Field(i).Tag.Get("json"); v.Field(i).IsZero() && strings.Contains(tag, ",omit") {
+			continue // the record does not have it
+		}
 		s := fmt.Sprint(f)
 		switch x := f.(type) {
 		case abi.Digest:
 			s = x.Hex()
 		case []byte:
 			s = fmt.Sprintf("%x", x)
+		case abi.Act:
+			s = fmt.Sprintf("for version %d of the keyring, %d signature(s)", x.Ring, len(x.Sigs))
 		case []abi.Digest:
 			var ds []string
 			for _, d := range x {

@@ -56,6 +56,13 @@ func (l *ledger) Restore(head []byte, pages evidence.Pages) (uint64, error) {
 // Fresh implements evidence.Snapshotter.
 func (l *ledger) Fresh() evidence.Snapshotter { return newLedger() }
 
+// Become implements evidence.Snapshotter.
+func (l *ledger) Become(fresh evidence.Snapshotter) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.st = fresh.(*ledger).st
+}
+
 // view calls f with the state, which f must not keep.
 func (l *ledger) view(f func(*brain.State)) {
 	l.mu.RLock()

@@ -52,7 +52,7 @@ func TestHostileRecords(t *testing.T) {
 		var b bytes.Buffer
 		fields(&b, body)
 		lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
-		if n := reflect.TypeOf(body).Elem().NumField(); len(lines) != n {
+		if n := reflect.TypeOf(body).Elem().NumField(); len(lines) > n {
 			t.Errorf("%v: %d lines for %d fields: %q", k, len(lines), n, lines)
 		}
 		for _, l := range lines {

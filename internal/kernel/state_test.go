@@ -86,7 +86,8 @@ func TestOpeningFoldsTheTail(t *testing.T) {
 		for at := 1; at < n; at += max(2, n/500*2) {
 			id := abi.RunID(fmt.Sprintf("r%016x", uint64(at)*0x9e3779b97f4a7c15))
 			f.view(func(s *brain.State) {
-				if r, ok := s.Run(id); !ok || r.Calls != 5 || r.Start != uint64(at) {
+				// A log.sealed stands before it for each segment that is full: few.
+				if r, ok := s.Run(id); !ok || r.Calls != 5 || r.Start < uint64(at) || r.Start > uint64(at)+uint64(n)/100_000 {
 					t.Fatalf("run %s: %+v %v", id, r, ok)
 				}
 			})

@@ -103,6 +103,10 @@ func (v *tilesVerifier) run(keys []PublicKey) error {
 		return err
 	}
 	v.report.Witnessed, err = v.heads.end(string(v.f), &v.o, c.origin, c.size)
+	var e *abi.Error
+	if errors.As(err, &e) && e.Code == CodeQuorum {
+		e.Hint = "forgeone log export --witnessed --tiles " + string(v.f)
+	}
 	return err
 }
 

@@ -134,7 +134,7 @@ func (a *app) quickstart() error {
 		a.exit = exitNo
 	}
 
-	a.step("6. The log, verified offline with the node's public key")
+	a.step("6. The log, verified offline with its public key")
 	lr, err := evidence.Verify(a.ctx, k.Home().Log(), []evidence.PublicKey{made.LogKey}, evidence.VerifyOptions{})
 	if err != nil {
 		return err

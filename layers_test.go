@@ -23,6 +23,7 @@ var layer = map[string]int{
 	"internal/sys/faultfs":       1, // its faults, for tests
 	"internal/wasmtest":          1, // modules by hand, for tests
 	"internal/trust":             1,
+	"internal/merkle":            1, // trees of logs, and the tiles they are published in
 	"internal/rewrite":           1,
 	"internal/provider/tree":     1, // the one interface of what can be mounted
 	"internal/provider/pure":     1,
@@ -51,6 +52,7 @@ var layer = map[string]int{
 
 // within says which packages of one floor may import which others of it.
 var within = map[string][]string{
+	"internal/merkle":            {"internal/seal"}, // hashes
 	"internal/provider/pure":     {"internal/provider/tree"},
 	"internal/provider/host":     {"internal/provider/tree"},
 	"internal/provider/treetest": {"internal/provider/tree"},
@@ -64,9 +66,9 @@ var owner = map[string][]string{
 	"github.com/spf13/cobra":            {"internal/cli"},
 	"github.com/spf13/pflag":            {"internal/cli"},
 	"github.com/cedar-policy/cedar-go":  {"internal/policy"},
-	"filippo.io/mldsa":                  {"internal/seal"}, // ML-DSA, until the standard library has it
-	"filippo.io/age":                    {"internal/keys"}, // private keys at rest
-	"golang.org/x/mod":                  {"evidence"},
+	"filippo.io/mldsa":                  {"internal/seal"},               // ML-DSA, until the standard library has it
+	"filippo.io/age":                    {"internal/keys"},               // private keys at rest
+	"golang.org/x/mod":                  {"evidence", "internal/merkle"}, // notes there, trees here
 	"golang.org/x/sys":                  {"internal/sys", "internal/provider/host"},
 	"github.com/goccy/go-yaml":          {"internal/config"},
 	"github.com/fxamacker/cbor/v2":      {"internal/codec"},

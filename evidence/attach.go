@@ -128,7 +128,7 @@ func (c *chain) stands(r io.ReaderAt) error {
 	}
 	list := c.terms.list
 	key := list[len(list)-1].Key
-	if len(list) > 1 && list[len(list)-1].From == c.tree.n {
+	if len(list) > 1 && list[len(list)-1].From == c.tree.N {
 		key = list[len(list)-2].Key // a commit over a hand-over
 	}
 	if err := c.signed(c.note, key); err != nil {
@@ -146,7 +146,7 @@ func (l *Log) remake(h *stateHead) (pages [][]byte, err error) {
 	if err := w.feed(h.Size, f); err != nil {
 		return nil, err
 	}
-	if w.c.tree.n != h.Size || w.c.root != h.Root {
+	if w.c.tree.N != h.Size || w.c.root != h.Root {
 		return nil, rolledBack(l.o.Dir, l.o.Snapshot.Path, h.Size, nil)
 	}
 	s, err := f.Snapshot()
@@ -167,11 +167,11 @@ var errPageSize = errors.New("a page is too long")
 
 // feed gives f what comes, up to record end and to the commit behind it.
 func (w *walker) feed(end uint64, f Follower) error {
-	for w.c.tree.n < end {
-		first := w.c.tree.n
+	for w.c.tree.N < end {
+		first := w.c.tree.N
 		b, err := w.next()
 		if err == io.EOF {
-			return w.c.damage(CodeTree, w.c.off, w.c.tree.n, fmt.Sprintf("the log ends before record %d", end), nil)
+			return w.c.damage(CodeTree, w.c.off, w.c.tree.N, fmt.Sprintf("the log ends before record %d", end), nil)
 		} else if err != nil {
 			return err
 		}
@@ -219,7 +219,7 @@ func (l *Log) foldInto(f Follower) error {
 			return err
 		}
 	}
-	return w.feed(l.w.c.tree.n, f)
+	return w.feed(l.w.c.tree.N, f)
 }
 
 // snapshots checks that the options for snapshots can be met.

@@ -16,7 +16,7 @@ import (
 // follower. Without the lock it stops, without an error, at what looks wrong:
 // somebody may be writing there.
 func (l *Log) catchUp(locked bool) error {
-	from, control := l.w.c.tree.n, l.control
+	from, control := l.w.c.tree.N, l.control
 	if l.w.file != nil {
 		l.w.again() // what was read ahead may be older than what is there now
 	}
@@ -28,7 +28,7 @@ func (l *Log) catchUp(locked bool) error {
 		}
 	}
 	for !l.w.reached(goal) {
-		first := l.w.c.tree.n
+		first := l.w.c.tree.N
 		b, err := l.w.next()
 		var d *damage
 		if err == io.EOF {
@@ -56,7 +56,7 @@ func (l *Log) catchUp(locked bool) error {
 		}
 		l.alloc = i.Size()
 	}
-	if l.w.c.tree.n == from && (l.head.Load() != nil || !locked) {
+	if l.w.c.tree.N == from && (l.head.Load() != nil || !locked) {
 		return nil
 	}
 	if err := l.checkHead(); err != nil {
@@ -97,11 +97,11 @@ func (l *Log) checkHead() error {
 	// A commit over a hand-over is signed by the key before, which was checked
 	// when it was read.
 	list := c.terms.list
-	if n := len(list); n > 1 && list[n-1].From == c.tree.n {
+	if n := len(list); n > 1 && list[n-1].From == c.tree.N {
 		return nil
 	}
 	if err := c.signed(c.note, c.terms.current()); err != nil {
-		return c.damage(CodeSignature, c.off, c.tree.n, "the last commit is not signed by the key of its term", err)
+		return c.damage(CodeSignature, c.off, c.tree.N, "the last commit is not signed by the key of its term", err)
 	}
 	return nil
 }

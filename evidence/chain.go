@@ -11,6 +11,7 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
+	"github.com/forgeone/forgeone/internal/merkle"
 	"github.com/forgeone/forgeone/internal/seal"
 )
 
@@ -20,9 +21,9 @@ const sealDomain = "forgeone/seal/v1"
 // the next batch is checked. The one that appends and the one that verifies
 // use the same.
 type chain struct {
-	h      *hasher
+	h      *merkle.Hasher
 	origin string // "" before segment 0 is open
-	tree   tree
+	tree   merkle.Tree
 	time   int64      // of the last record
 	seg    uint64     // number of the segment
 	off    int64      // end of the last commit in it
@@ -41,7 +42,7 @@ type chain struct {
 	opened bool
 }
 
-func newChain() chain { return chain{h: newHasher(), sum: seal.NewSHA256()} }
+func newChain() chain { return chain{h: merkle.NewHasher(), sum: seal.NewSHA256()} }
 
 // damage returns damage at off in the chain's segment.
 func (c *chain) damage(code abi.Code, off int64, index uint64, what string, err error) *damage {
@@ -51,7 +52,7 @@ func (c *chain) damage(code abi.Code, off int64, index uint64, what string, err 
 // seal returns the seal of the chain's segment, as long as it ends here.
 func (c *chain) seal() abi.Digest {
 	var size [8]byte
-	binary.LittleEndian.PutUint64(size[:], c.tree.n)
+	binary.LittleEndian.PutUint64(size[:], c.tree.N)
 	return seal.Sum(sealDomain, c.prev[:], size[:], c.root[:], c.sum.Sum(nil))
 }
 
@@ -59,7 +60,7 @@ func (c *chain) seal() abi.Digest {
 // by its name.
 func (c *chain) enter(n uint64, b []byte) error {
 	h, err := parseHeader(b)
-	at := &damage{code: CodeDamaged, seg: n, index: c.tree.n, err: err}
+	at := &damage{code: CodeDamaged, seg: n, index: c.tree.N, err: err}
 	switch want := c.next(); {
 	case err != nil:
 		at.what = "the segment header is damaged"
@@ -84,12 +85,12 @@ func (c *chain) next() header {
 	if c.off == 0 {
 		return header{Origin: c.origin}
 	}
-	return header{Number: c.seg + 1, First: c.tree.n, Prev: c.seal(), Origin: c.origin}
+	return header{Number: c.seg + 1, First: c.tree.N, Prev: c.seal(), Origin: c.origin}
 }
 
 // sealed is the record that begins the segment that follows.
 func (c *chain) sealed() *abi.SegmentSealed {
-	return &abi.SegmentSealed{Segment: c.seg, Size: c.tree.n, Seal: c.seal()}
+	return &abi.SegmentSealed{Segment: c.seg, Size: c.tree.N, Seal: c.seal()}
 }
 
 // apply checks b and moves past it. On an error the chain is as before.
@@ -103,39 +104,39 @@ func (c *chain) apply(b *batch) error {
 	for i, e := range b.entries {
 		kind, when, ok := peek(e)
 		if !ok {
-			return c.damage(CodeRecord, b.offsets[i], t.n, "a record is malformed", nil)
+			return c.damage(CodeRecord, b.offsets[i], t.N, "a record is malformed", nil)
 		}
 		if when < last {
-			return c.damage(CodeRecord, b.offsets[i], t.n, "a record is dated before the one ahead of it", nil)
+			return c.damage(CodeRecord, b.offsets[i], t.N, "a record is dated before the one ahead of it", nil)
 		}
 		if err := c.place(kind, e, i == 0 && c.opened); err != nil {
-			return c.damage(CodeRecord, b.offsets[i], t.n, err.Error(), nil)
+			return c.damage(CodeRecord, b.offsets[i], t.N, err.Error(), nil)
 		}
 		if kind == abi.KindLogKey && i != len(b.entries)-1 {
-			return c.damage(CodeTerm, b.offsets[i], t.n, "the log is handed over to another key in the middle of a batch", nil)
+			return c.damage(CodeTerm, b.offsets[i], t.N, "the log is handed over to another key in the middle of a batch", nil)
 		}
 		if kind == abi.KindGenesis || kind == abi.KindLogKey { // (seldom: a copy of the tree costs)
 			at := t
-			if err := terms.apply(kind, e, t.n, func() abi.Digest { return at.root(c.h) }); err != nil {
-				return c.damage(CodeTerm, b.offsets[i], t.n, err.Error(), nil)
+			if err := terms.apply(kind, e, t.N, func() abi.Digest { return at.Root(c.h) }); err != nil {
+				return c.damage(CodeTerm, b.offsets[i], t.N, err.Error(), nil)
 			}
 			if signer == nil { // the log's beginning
 				signer = terms.current()
 			}
 		}
 		last = when
-		t.push(c.h, c.h.leaf(e))
+		t.Push(c.h, c.h.Leaf(e))
 	}
-	root := t.root(c.h)
+	root := t.Root(c.h)
 	switch {
-	case says.size != t.n:
-		return c.damage(CodeTree, b.commitAt, t.n, fmt.Sprintf("a commit counts %d records where there are %d", says.size, t.n), nil)
+	case says.size != t.N:
+		return c.damage(CodeTree, b.commitAt, t.N, fmt.Sprintf("a commit counts %d records where there are %d", says.size, t.N), nil)
 	case says.root != root:
-		return c.damage(CodeTree, b.commitAt, t.n, "the records are not those of the commit: the tree has another root", nil)
+		return c.damage(CodeTree, b.commitAt, t.N, "the records are not those of the commit: the tree has another root", nil)
 	}
 	if c.checked || len(terms.list) != len(c.terms.list) {
 		if err := c.signed(b.note, signer); err != nil {
-			return c.damage(CodeSignature, b.commitAt, t.n, "a commit is not signed by the key of its term", err)
+			return c.damage(CodeSignature, b.commitAt, t.N, "a commit is not signed by the key of its term", err)
 		}
 	}
 	c.move(b.raw, t, root, last, b.note)
@@ -154,7 +155,7 @@ func (c *chain) signed(n []byte, key PublicKey) error {
 // says reads the commit of b, which must be of this log.
 func (c *chain) says(b *batch) (checkpoint, error) {
 	n, err := parseNote(b.note)
-	switch size := c.tree.n + uint64(len(b.entries)); {
+	switch size := c.tree.N + uint64(len(b.entries)); {
 	case err != nil:
 		return n, c.damage(CodeDamaged, b.commitAt, size, "a commit is malformed", err)
 	case n.origin != c.origin:
@@ -164,7 +165,7 @@ func (c *chain) says(b *batch) (checkpoint, error) {
 }
 
 // move takes in a batch that is known to be right.
-func (c *chain) move(raw []byte, t tree, root abi.Digest, last int64, note []byte) {
+func (c *chain) move(raw []byte, t merkle.Tree, root abi.Digest, last int64, note []byte) {
 	c.tree, c.root, c.time, c.opened = t, root, last, false
 	c.off += int64(len(raw))
 	c.sum.Write(raw)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/merkle"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -54,14 +55,14 @@ type Exporter struct {
 	patience time.Duration // with whoever else writes to the folder; 0: as long as it takes
 
 	v     *verifier // nil: begin anew
-	t     *tiler
-	goal  checkpoint // size 0: the log's head
-	seen  checkpoint // what the folder's checkpoint says; size 0: there is none
-	note  []byte     // that checkpoint
-	old   *tree      // the tree up to seen, where it can't be had from the tiles
+	t     *merkle.Tiler
+	goal  checkpoint   // size 0: the log's head
+	seen  checkpoint   // what the folder's checkpoint says; size 0: there is none
+	note  []byte       // that checkpoint
+	old   *merkle.Tree // the tree up to seen, where it can't be had from the tiles
 	files newFiles
-	full  []tileName // filled since the last checkpoint
-	terms []uint64   // indexes of the records that say who signs
+	full  []merkle.Tile // filled since the last checkpoint
+	terms []uint64      // indexes of the records that say who signs
 }
 
 // Export brings the folder tiles up to date with the log and returns what it
@@ -175,8 +176,8 @@ func (e *Exporter) update(ctx context.Context) (r ExportReport, err error) {
 	if err != nil {
 		return r, err
 	}
-	if e.t.n < e.seen.size {
-		return r, e.ahead(fmt.Sprintf("the folder has a checkpoint over %d records, and the log has %d", e.seen.size, e.t.n))
+	if e.t.N < e.seen.size {
+		return r, e.ahead(fmt.Sprintf("the folder has a checkpoint over %d records, and the log has %d", e.seen.size, e.t.N))
 	}
 	if err := e.publish(); err != nil {
 		return r, err
@@ -203,7 +204,7 @@ func (e *Exporter) begin(ctx context.Context, b []byte) error {
 	if err := v.openLock(); err != nil {
 		return err
 	}
-	e.v, e.t = v, newTiler(e.put)
+	e.v, e.t = v, merkle.NewTiler(e.put)
 	if b == nil {
 		return nil
 	}
@@ -217,7 +218,7 @@ func (e *Exporter) begin(ctx context.Context, b []byte) error {
 		return err
 	}
 	err = v.w.close()
-	v.w, e.t, e.old, e.terms = e.verifier(ctx).w, newTiler(e.put), new(tree), nil
+	v.w, e.t, e.old, e.terms = e.verifier(ctx).w, merkle.NewTiler(e.put), new(merkle.Tree), nil
 	return err
 }
 
@@ -233,7 +234,7 @@ func (e *Exporter) verifier(ctx context.Context) *verifier {
 // how many bytes follow its last commit.
 func (e *Exporter) read(ctx context.Context) (torn uint64, err error) {
 	e.v.ctx = ctx
-	if e.goal.size != 0 && e.t.n >= e.goal.size {
+	if e.goal.size != 0 && e.t.N >= e.goal.size {
 		err = errStop
 	} else {
 		if e.v.w.file != nil {
@@ -250,7 +251,7 @@ func (e *Exporter) read(ctx context.Context) (torn uint64, err error) {
 	case err != nil && !errors.Is(err, errStop):
 		return 0, err
 	}
-	if e.goal.size != 0 && (e.t.n != e.goal.size || e.v.w.c.tree.n != e.goal.size) {
+	if e.goal.size != 0 && (e.t.N != e.goal.size || e.v.w.c.tree.N != e.goal.size) {
 		return 0, noCommit(e.log, e.goal.size)
 	}
 	return torn, nil
@@ -266,13 +267,13 @@ func (e *Exporter) took(b *batch) error {
 			return err
 		}
 		if kind, _, _ := peek(entry); kind == abi.KindGenesis || kind == abi.KindLogKey {
-			e.terms = append(e.terms, e.t.n)
+			e.terms = append(e.terms, e.t.N)
 		}
-		if err := e.t.push(entry); err != nil {
+		if err := e.t.Push(entry); err != nil {
 			return err
 		}
 	}
-	if e.goal.size != 0 && e.t.n >= e.goal.size {
+	if e.goal.size != 0 && e.t.N >= e.goal.size {
 		return errStop
 	}
 	return nil
@@ -284,11 +285,11 @@ func (e *Exporter) again(entry []byte) error {
 	if e.old == nil {
 		return nil
 	}
-	e.old.push(e.t.h, e.t.h.leaf(entry))
-	if e.old.n < e.seen.size {
+	e.old.Push(e.t.Hasher, e.t.Hasher.Leaf(entry))
+	if e.old.N < e.seen.size {
 		return nil
 	}
-	root := e.old.root(e.t.h)
+	root := e.old.Root(e.t.Hasher)
 	if e.old = nil; root != e.seen.root {
 		return e.forked(checkpointName, fmt.Errorf("over %d records the log has another root", e.seen.size))
 	}
@@ -303,13 +304,13 @@ func (e *Exporter) forked(name string, err error) error {
 }
 
 // put writes a tile or bundle, unless it is there.
-func (e *Exporter) put(t tileName, data []byte) error {
-	if t.width == tileWidth {
+func (e *Exporter) put(t merkle.Tile, data []byte) error {
+	if t.Width == merkle.TileWidth {
 		e.full = append(e.full, t)
 	}
-	err := e.files.put(t.path(), data)
+	err := e.files.put(t.Path(), data)
 	if errors.Is(err, errOther) {
-		return e.forked(t.path(), err)
+		return e.forked(t.Path(), err)
 	}
 	return err
 }
@@ -317,7 +318,7 @@ func (e *Exporter) put(t tileName, data []byte) error {
 // publish puts the checkpoint over what was read into the folder.
 func (e *Exporter) publish() error {
 	at := &e.v.w.c
-	b, c := at.note, checkpoint{origin: at.origin, size: e.t.n, root: at.root}
+	b, c := at.note, checkpoint{origin: at.origin, size: e.t.N, root: at.root}
 	if k := at.terms.lacks(e.keys); k != nil {
 		return noTerm(e.log, k)
 	}
@@ -342,7 +343,7 @@ func (e *Exporter) publish() error {
 	if bytes.Equal(b, e.note) {
 		return nil
 	}
-	if err := e.t.partial(); err != nil {
+	if err := e.t.Partial(); err != nil {
 		return err
 	}
 	if err := e.files.replace(vkeyName, at.terms.vkeys(c.size)); err != nil {
@@ -362,7 +363,7 @@ func (e *Exporter) publish() error {
 	}
 	e.note, e.seen = bytes.Clone(b), c
 	for _, t := range e.full {
-		if err := os.RemoveAll(tileFolder(e.dir).path(t.partials())); err != nil {
+		if err := os.RemoveAll(tileFolder(e.dir).path(t.Partials())); err != nil {
 			return ioError("remove partial tiles", e.dir, err)
 		}
 	}

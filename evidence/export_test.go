@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/merkle"
 	"github.com/forgeone/forgeone/internal/sys"
 	"github.com/forgeone/forgeone/internal/sys/faultfs"
 )
@@ -97,7 +98,7 @@ func TestExport(t *testing.T) {
 			}
 		}
 		for name := range many {
-			if n, ok := parseTileName(name); want[name] == "" && (!ok || n.width == tileWidth) {
+			if n, ok := merkle.ParseTile(name); want[name] == "" && (!ok || n.Width == merkle.TileWidth) {
 				t.Errorf("at %d records there is %s", r.Records, name)
 			}
 		}
@@ -183,7 +184,7 @@ func TestExportCrash(t *testing.T) {
 		// What was renamed but never reached the disk may be cut off.
 		cut := 0
 		for name, b := range files(t, dir) {
-			if _, ok := parseTileName(name); ok && cut == 0 {
+			if _, ok := merkle.ParseTile(name); ok && cut == 0 {
 				if _, err := os.Stat(filepath.Join(dir, checkpointName)); err != nil {
 					cut++
 					writeFile(t, filepath.Join(dir, name), []byte(b[:len(b)/2]))

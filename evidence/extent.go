@@ -77,7 +77,7 @@ func (w *walker) strays() error {
 	}
 	for _, e := range list {
 		if n, ok := parseSegmentName(e.Name()); ok && n > w.c.seg+1 {
-			return w.c.damage(CodeChain, w.c.off, w.c.tree.n, "segment "+segmentName(w.c.seg+1)+" is missing: there is "+e.Name(), nil)
+			return w.c.damage(CodeChain, w.c.off, w.c.tree.N, "segment "+segmentName(w.c.seg+1)+" is missing: there is "+e.Name(), nil)
 		}
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
+	"github.com/forgeone/forgeone/internal/merkle"
 	"github.com/forgeone/forgeone/internal/seal"
 )
 
@@ -111,8 +112,8 @@ func FuzzPeek(f *testing.F) {
 func TestTree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		entries := rapid.SliceOfN(rapid.SliceOfN(rapid.Byte(), 0, 40), 0, 70).Draw(t, "entries")
-		var tr tree
-		h := newHasher()
+		var tr merkle.Tree
+		h := merkle.NewHasher()
 		var stored []tlog.Hash
 		get := tlog.HashReaderFunc(func(at []int64) (out []tlog.Hash, _ error) {
 			for _, a := range at {
@@ -126,9 +127,9 @@ func TestTree(t *testing.T) {
 				t.Fatal(err)
 			}
 			stored = append(stored, hs...)
-			tr.push(h, h.leaf(e))
+			tr.Push(h, h.Leaf(e))
 			want, err := tlog.TreeHash(int64(i+1), get)
-			if err != nil || abi.Digest(want) != tr.root(h) {
+			if err != nil || abi.Digest(want) != tr.Root(h) {
 				t.Fatalf("size %d: %v", i+1, err)
 			}
 		}

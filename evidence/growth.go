@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/merkle"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -23,7 +24,7 @@ func LogConsistency(ctx context.Context, dir string, old, size uint64) ([]abi.Di
 	if old == 0 || old == size {
 		return nil, nil
 	}
-	g := growth{spans: spans(nil, old, 0, size, true), h: newHasher()}
+	g := growth{spans: spans(nil, old, 0, size, true), h: merkle.NewHasher()}
 	g.order = make([]int, len(g.spans))
 	for i := range g.order {
 		g.order[i] = i
@@ -32,11 +33,11 @@ func LogConsistency(ctx context.Context, dir string, old, size uint64) ([]abi.Di
 	g.proof = make([]abi.Digest, len(g.spans))
 	w := newWalker(sys.OS{}, dir)
 	defer func() { _ = w.close() }() // it was only read
-	for w.c.tree.n < size {
+	for w.c.tree.N < size {
 		if err := ctx.Err(); err != nil {
 			return nil, publish(dir, err)
 		}
-		first := w.c.tree.n
+		first := w.c.tree.N
 		b, err := w.next()
 		if err == io.EOF {
 			return nil, &abi.Error{Code: CodeRecord, What: fmt.Sprintf("the log has %d records, not %d", first, size), Where: dir}
@@ -75,8 +76,8 @@ type growth struct {
 	spans []leaves
 	order []int // of spans, by where they begin
 	proof []abi.Digest
-	h     *hasher
-	t     tree // of the first span in order
+	h     *merkle.Hasher
+	t     merkle.Tree // of the first span in order
 }
 
 func (g *growth) push(index uint64, entry []byte) {
@@ -84,9 +85,9 @@ func (g *growth) push(index uint64, entry []byte) {
 		return
 	}
 	i := g.order[0]
-	g.t.push(g.h, g.h.leaf(entry))
+	g.t.Push(g.h, g.h.Leaf(entry))
 	if index+1 == g.spans[i].hi {
-		g.proof[i] = g.t.root(g.h)
-		g.t, g.order = tree{}, g.order[1:]
+		g.proof[i] = g.t.Root(g.h)
+		g.t, g.order = merkle.Tree{}, g.order[1:]
 	}
 }

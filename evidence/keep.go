@@ -34,7 +34,7 @@ func (l *Log) keep(closing bool) {
 	if closing {
 		defer k.writing.Wait()
 	}
-	size := l.w.c.tree.n
+	size := l.w.c.tree.N
 	broken := !k.mended && (l.opening.Unusable != nil || l.kept != nil && l.kept.pages.bad.Load())
 	if l.stuck() || !broken && size-k.last < o.every(size) {
 		return

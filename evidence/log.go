@@ -142,7 +142,7 @@ func (l *Log) start() (err error) {
 			return err
 		}
 	}
-	defer func() { l.opening.Folded = l.w.c.tree.n - l.opening.Snapshot }()
+	defer func() { l.opening.Folded = l.w.c.tree.N - l.opening.Snapshot }()
 	return l.inspectTail(nil)
 }
 

@@ -384,8 +384,8 @@ func TestLargeBatch(t *testing.T) {
 				rs[i] = uninstall(fmt.Sprint(g, " ", i, strings.Repeat("x", 60<<10)))
 			}
 			first, err := l.Update(context.Background(), func() ([]abi.Record, error) {
-				if n := uint64(f.len()); n < l.w.c.tree.n {
-					t.Errorf("the follower is behind: %d of %d", n, l.w.c.tree.n)
+				if n := uint64(f.len()); n < l.w.c.tree.N {
+					t.Errorf("the follower is behind: %d of %d", n, l.w.c.tree.N)
 				}
 				return rs, nil
 			})

@@ -60,7 +60,7 @@ func tampered(err error) error {
 func (l *Log) mendTail(d *damage, end int64) error {
 	w := l.w
 	if d == nil {
-		d = w.c.damage(CodeTorn, w.c.off, w.c.tree.n, "bytes behind the last commit", nil)
+		d = w.c.damage(CodeTorn, w.c.off, w.c.tree.N, "bytes behind the last commit", nil)
 	}
 	if _, err := w.fs.Stat(w.path(w.c.seg + 1)); err == nil || w.c.opened || end == w.c.off {
 		return tampered(d) // the segment is sealed, or lacks even its first commit
@@ -125,7 +125,7 @@ func (w *walker) findCommit(end int64, signed func(note []byte) bool) (*span, er
 				continue
 			}
 			note := b[frameHead : frameHead+size]
-			if c, err := parseNote(note); err == nil && c.origin == w.c.origin && c.size > w.c.tree.n && signed(note) {
+			if c, err := parseNote(note); err == nil && c.origin == w.c.origin && c.size > w.c.tree.N && signed(note) {
 				at := off + int64(i)
 				return &span{at, at + int64(frameHead+size)}, nil
 			}

@@ -300,12 +300,12 @@ func TestPostHandOver(t *testing.T) {
 		f := newForger(t)
 		f.genesis(k0)
 		ts := terms{origin: f.name, list: make([]Term, 1)}
-		f.batch(k0, ts.newLogKey(k0, k1, one, nil, f.c.tree.n, f.c.tree.root(f.c.h)))
+		f.batch(k0, ts.newLogKey(k0, k1, one, nil, f.c.tree.N, f.c.tree.Root(f.c.h)))
 		ts.list = make([]Term, 2)
-		k := ts.newLogKey(k1, k2, x.post, x.by, f.c.tree.n, f.c.tree.root(f.c.h))
+		k := ts.newLogKey(k1, k2, x.post, x.by, f.c.tree.N, f.c.tree.Root(f.c.h))
 		if x.edit != nil {
 			x.edit(k)
-			msg := handOver(f.name, k, f.c.tree.n) // Ed25519 is forged
+			msg := handOver(f.name, k, f.c.tree.N) // Ed25519 is forged
 			k.Sig, k.Own = k1.Sign(handOverDomain, msg), k2.Sign(takeOverDomain, msg)
 		}
 		f.batch(k1, k)
@@ -317,7 +317,7 @@ func TestPostHandOver(t *testing.T) {
 	f := newForger(t)
 	f.genesis(k0)
 	ts := terms{origin: f.name, list: make([]Term, 1)}
-	f.batch(k0, ts.newLogKey(k0, k1, one, ring[string(two)], f.c.tree.n, f.c.tree.root(f.c.h)))
+	f.batch(k0, ts.newLogKey(k0, k1, one, ring[string(two)], f.c.tree.N, f.c.tree.Root(f.c.h)))
 	wantVerify(t, f.log(), CodeTerm, k0)
 	// Without the private key nothing is handed over, and the log goes on.
 	o, l, kept, post, _ := postLog(t)

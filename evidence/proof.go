@@ -10,6 +10,7 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
+	"github.com/forgeone/forgeone/internal/merkle"
 )
 
 const (
@@ -104,7 +105,7 @@ func parseProof(b []byte) (*Proof, error) {
 	}
 	for i, l := range hashes {
 		h, err := strict.DecodeString(l)
-		if err != nil || len(h) != hashSize {
+		if err != nil || len(h) != merkle.HashSize {
 			return nil, fmt.Errorf("line %d is not a hash in base64", at+2+i)
 		}
 		p.Hashes = append(p.Hashes, abi.Digest(h))

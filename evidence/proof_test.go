@@ -3,7 +3,6 @@ package evidence
 import (
 	"bytes"
 	"context"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -176,42 +175,5 @@ func TestProofSize(t *testing.T) {
 	}
 	if n := len(p.Marshal()); n > 1200 {
 		t.Errorf("%d bytes", n)
-	}
-}
-
-// TestTileNames: the names of C2SP tlog-tiles, and no others.
-func TestTileNames(t *testing.T) {
-	for name, want := range map[string]tileName{
-		"tile/0/000":                     {0, 0, 256},
-		"tile/0/x001/x234/067":           {0, 1234067, 256},
-		"tile/entries/x001/x234/067.p/7": {entriesLevel, 1234067, 7},
-		"tile/63/001.p/255":              {63, 1, 255},
-	} {
-		if got, ok := parseTileName(name); !ok || got != want || want.path() != name {
-			t.Errorf("%s is %v, %v; %s", name, got, ok, want.path())
-		}
-	}
-	for range 1000 {
-		n := tileName{rand.IntN(65) - 1, rand.Uint64() >> (1 + rand.IntN(63)), 1 + rand.IntN(256)}
-		if got, ok := parseTileName(n.path()); !ok || got != n {
-			t.Errorf("%s is %v, %v", n.path(), got, ok)
-		}
-	}
-	for _, name := range []string{
-		"", "tile", "tile/", "tile/0", "tile/0/", "tile/0/0", "tile/0/00", "tile/0/0000", "tile/0/x000/000", "tile/0/x001", "tile/0/001/002", "tile/00/000", "tile/64/000",
-		"tile/-1/000", "tile/+1/000", "tile/data/000", "tile/entries", "tile/entries/000.p", "tile/0/000.p/0", "tile/0/000.p/256", "tile/0/000.p/01", "tile/0/000.p/+1", "/tile/0/000",
-		"tile/0/000/", "tile//000", "tile/0/../0/000", "tile/0/x001/x999/x999/x999/x999/x999/x999/999", "tile/0/000.p/1/2", "tile/0/x1/001", "checkpoint", "tile/0/\x00", "tile/0/٠٠٠",
-	} {
-		if n, ok := parseTileName(name); ok {
-			t.Errorf("%q is taken for %v", name, n)
-		}
-	}
-	// The example of the specification.
-	widths := map[int]int{}
-	for _, p := range partialTiles(70_000) {
-		widths[p.level] = p.width
-	}
-	if widths[0] != 112 || widths[1] != 17 || widths[2] != 1 || len(partialTiles(256)) != 1 {
-		t.Errorf("partial tiles of 70000: %v, of 256: %v", widths, partialTiles(256))
 	}
 }

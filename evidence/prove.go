@@ -8,6 +8,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/merkle"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -29,7 +30,7 @@ func VerifyInclusion(root abi.Digest, size, index uint64, entry []byte, proof []
 	if size > maxTree || index >= size {
 		return doesNotHold(fmt.Errorf("record %d of %d", index, size))
 	}
-	leaf := newHasher().leaf(entry)
+	leaf := merkle.NewHasher().Leaf(entry)
 	return doesNotHold(tlog.CheckRecord(toTlog(proof), int64(size), tlog.Hash(root), int64(index), leaf))
 }
 
@@ -219,7 +220,7 @@ func proveFromLog(ctx context.Context, log string, index uint64, keys []PublicKe
 	if index >= o.At {
 		return nil, Proven{}, tooShort(log, "there are %d records, so record %d can't be shown among them", o.At, index)
 	}
-	s, err := newSubtrees(o.At, index)
+	s, err := merkle.NewSubtrees(o.At, index)
 	if err != nil {
 		return nil, Proven{}, err
 	}
@@ -228,15 +229,15 @@ func proveFromLog(ctx context.Context, log string, index uint64, keys []PublicKe
 	v.w.c.checked = true
 	v.took = func(b *batch) error {
 		for _, e := range b.entries {
-			if s.n == index {
+			if s.Seen() == index {
 				p.Entry = append([]byte(nil), e...)
 			}
-			s.push(e)
+			s.Push(e)
 		}
-		if s.n < o.At {
+		if s.Seen() < o.At {
 			return nil
 		}
-		if s.n == o.At {
+		if s.Seen() == o.At {
 			p.Checkpoint = append([]byte(nil), v.w.c.note...)
 		}
 		return errStop

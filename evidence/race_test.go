@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/merkle"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -268,23 +269,23 @@ func TestSoakRace(t *testing.T) {
 // checkHeads compares what readers saw with the log as it grew.
 func checkHeads(t *testing.T, o Options, heads map[uint64]string) {
 	t.Helper()
-	var tr tree
-	h := newHasher()
+	var tr merkle.Tree
+	h := merkle.NewHasher()
 	w := newWalker(sys.OS{}, o.Dir)
 	defer func() { _ = w.close() }()
-	for n := mustVerify(t, o).Records; tr.n < n; {
+	for n := mustVerify(t, o).Records; tr.N < n; {
 		b, err := w.next()
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, e := range b.entries {
-			tr.push(h, h.leaf(e))
+			tr.Push(h, h.Leaf(e))
 		}
-		root := tr.root(h)
-		if want, ok := heads[tr.n]; ok && want != hex.EncodeToString(root[:]) {
-			t.Fatalf("a reader saw the root %s of %d records, it is %x", want, tr.n, root)
+		root := tr.Root(h)
+		if want, ok := heads[tr.N]; ok && want != hex.EncodeToString(root[:]) {
+			t.Fatalf("a reader saw the root %s of %d records, it is %x", want, tr.N, root)
 		}
-		delete(heads, tr.n)
+		delete(heads, tr.N)
 	}
 	for n, root := range heads {
 		t.Errorf("a reader saw %d records with the root %s: no commit is like that", n, root)

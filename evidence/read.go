@@ -26,7 +26,7 @@ func Read(dir string, from uint64, each func(index uint64, r abi.Record) error) 
 		return publish(dir, err)
 	}
 	for !w.reached(goal) {
-		first := w.c.tree.n
+		first := w.c.tree.N
 		b, err := w.next()
 		switch {
 		case err == io.EOF:
@@ -39,7 +39,7 @@ func Read(dir string, from uint64, each func(index uint64, r abi.Record) error) 
 			}
 			return publish(dir, err)
 		}
-		if w.c.tree.n <= from {
+		if w.c.tree.N <= from {
 			continue
 		}
 		var own error

@@ -5,6 +5,7 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
+	"github.com/forgeone/forgeone/internal/merkle"
 )
 
 // ReadTiles is Read for the export in dir: it calls each with every record from
@@ -15,9 +16,9 @@ func ReadTiles(dir string, from uint64, each func(index uint64, r abi.Record) er
 	if err != nil {
 		return err
 	}
-	h := newHasher()
-	for at := from - from%tileWidth; at < c.size; at += tileWidth {
-		t := tileName{entriesLevel, at / tileWidth, int(min(c.size-at, tileWidth))}
+	h := merkle.NewHasher()
+	for at := from - from%merkle.TileWidth; at < c.size; at += merkle.TileWidth {
+		t := merkle.Tile{Level: merkle.EntriesLevel, N: at / merkle.TileWidth, Width: int(min(c.size-at, merkle.TileWidth))}
 		entries, err := f.bundle(t)
 		if err != nil {
 			return err
@@ -32,7 +33,7 @@ func ReadTiles(dir string, from uint64, each func(index uint64, r abi.Record) er
 			}
 			r, err := codec.DecodeRecord(e)
 			if err != nil {
-				return &abi.Error{Code: CodeRecord, What: "a record cannot be decoded", Where: fmt.Sprintf("%s, record %d", f.path(t.path()), index), Err: err}
+				return &abi.Error{Code: CodeRecord, What: "a record cannot be decoded", Where: fmt.Sprintf("%s, record %d", f.path(t.Path()), index), Err: err}
 			}
 			if err := each(index, r); err != nil {
 				return err

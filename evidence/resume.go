@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/merkle"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -26,12 +26,14 @@ func (e *Exporter) resume(c checkpoint) (bool, error) {
 	if err != nil {
 		return false, nil //nolint:nilerr // made anew, and compared
 	}
-	e.t.tree = t
-	last, err := f.recoverTiler(c, e.t)
+	last, err := f.lastBundle(c, e.t.Hasher)
 	if err != nil {
 		return false, nil //nolint:nilerr // the same
 	}
-	_, when, ok := peek(last)
+	if err := e.t.Resume(t, f.hashes(c), last); err != nil {
+		return false, nil //nolint:nilerr // the same
+	}
+	_, when, ok := peek(last[len(last)-1])
 	if !ok {
 		return false, nil
 	}
@@ -52,7 +54,7 @@ func (e *Exporter) resume(c checkpoint) (bool, error) {
 }
 
 // frontier returns the tree that c is over.
-func (f tileFolder) frontier(c checkpoint) (t tree, err error) {
+func (f tileFolder) frontier(c checkpoint) (t merkle.Tree, err error) {
 	var want []int64
 	for i := range bits.Len64(c.size) {
 		if c.size>>i&1 == 1 {
@@ -63,56 +65,30 @@ func (f tileFolder) frontier(c checkpoint) (t tree, err error) {
 	if err != nil {
 		return t, err
 	}
-	t.n = c.size
+	t.N = c.size
 	for i := range bits.Len64(c.size) {
 		if c.size>>i&1 == 1 {
-			t.stack[i], got = got[0], got[1:]
+			t.Stack[i], got = got[0], got[1:]
 		}
 	}
 	return t, nil
 }
 
-// recoverTiler puts the tiler, which has the tree already, where it was after
-// c.size entries, and returns the last of them.
-func (f tileFolder) recoverTiler(c checkpoint, t *tiler) (last []byte, err error) {
-	r := f.hashes(c)
-	for _, p := range partialTiles(c.size) {
-		if p.level < 0 {
-			continue
-		}
-		var want []int64
-		for i := range p.width {
-			want = append(want, tlog.StoredHashIndex(p.level*tileHeight, int64(p.n)*tileWidth+int64(i)))
-		}
-		got, err := r.ReadHashes(want)
-		if err != nil {
-			return nil, err
-		}
-		t.levels[p.level] = t.levels[p.level][:0]
-		for _, h := range got {
-			t.levels[p.level] = append(t.levels[p.level], h[:]...)
-		}
-	}
-	at := tileName{entriesLevel, (c.size - 1) / tileWidth, int((c.size-1)%tileWidth) + 1}
+// lastBundle returns the entries of the tree that c is over which stand in one
+// bundle with its last.
+func (f tileFolder) lastBundle(c checkpoint, h *merkle.Hasher) ([][]byte, error) {
+	last := c.size - 1
+	at := merkle.Tile{Level: merkle.EntriesLevel, N: last / merkle.TileWidth, Width: int(last%merkle.TileWidth) + 1}
 	entries, err := f.bundle(at)
 	if err != nil {
 		return nil, err
 	}
-	if err := f.leaves(c, t.h, at.first(), entries); err != nil {
-		return nil, err
-	}
-	t.bundle = t.bundle[:0]
-	if at.width < tileWidth {
-		for _, e := range entries {
-			t.bundle = append(binary.BigEndian.AppendUint16(t.bundle, uint16(len(e))), e...)
-		}
-	}
-	return entries[len(entries)-1], nil
+	return entries, f.leaves(c, h, at.First(), entries)
 }
 
 // leaves checks that entries, the first of which has index first, are those of
 // the tree that c is over.
-func (f tileFolder) leaves(c checkpoint, h *hasher, first uint64, entries [][]byte) error {
+func (f tileFolder) leaves(c checkpoint, h *merkle.Hasher, first uint64, entries [][]byte) error {
 	var want []int64
 	for i := range entries {
 		want = append(want, tlog.StoredHashIndex(0, int64(first)+int64(i)))
@@ -122,7 +98,7 @@ func (f tileFolder) leaves(c checkpoint, h *hasher, first uint64, entries [][]by
 		return err
 	}
 	for i, e := range entries {
-		if h.leaf(e) != got[i] {
+		if h.Leaf(e) != got[i] {
 			return &abi.Error{Code: CodeTree, What: "a record is not the one in the tree", Where: string(f)}
 		}
 	}
@@ -148,7 +124,7 @@ func (f tileFolder) recoverTerms(c checkpoint, n []byte, t *terms) (list []uint6
 	if err != nil {
 		return nil, err
 	}
-	r, h := f.hashes(c), newHasher()
+	r, h := f.hashes(c), merkle.NewHasher()
 	for l := range strings.Lines(string(b)) {
 		index, err := strconv.ParseUint(strings.TrimSuffix(l, "\n"), 10, 63)
 		if err != nil || index >= c.size {

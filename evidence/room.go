@@ -101,7 +101,7 @@ func (l *Log) roll() error {
 
 // tell gives the follower the log's own record r, which is the last one.
 func (l *Log) tell(r abi.Record) error {
-	if err := l.follow(l.w.c.tree.n-1, []abi.Record{r}); err != nil {
+	if err := l.follow(l.w.c.tree.N-1, []abi.Record{r}); err != nil {
 		return &abi.Error{Code: CodeRefused, What: "a record of the log itself does not follow from those before it", Where: l.o.Dir, Err: err}
 	}
 	return nil
@@ -141,15 +141,15 @@ func (c *chain) opening(r abi.Record, s *noteSigner) ([]byte, error) {
 		return nil, err
 	}
 	t := c.tree
-	t.push(c.h, c.h.leaf(e))
-	root := t.root(c.h)
-	note, err := s.sign(appendCheckpoint(nil, c.origin, t.n, root))
+	t.Push(c.h, c.h.Leaf(e))
+	root := t.Root(c.h)
+	note, err := s.sign(appendCheckpoint(nil, c.origin, t.N, root))
 	if err != nil {
 		return nil, err
 	}
 	raw := appendFrame(appendFrame(nil, frameRecord, e), frameCommit, note)
 	terms := c.terms
-	if err := terms.apply(r.Kind, e, c.tree.n, func() abi.Digest { return c.root }); err != nil {
+	if err := terms.apply(r.Kind, e, c.tree.N, func() abi.Digest { return c.root }); err != nil {
 		return nil, err
 	}
 	c.move(raw, t, root, r.Time, note)

@@ -52,14 +52,14 @@ func (l *Log) rotate(w *waiter) error {
 	}
 	rec := abi.Record{
 		Kind: abi.KindLogKey, Time: max(l.o.Now().UnixNano(), t.time),
-		Body: c.terms.newLogKey(l.signer.key, w.next, w.post, oldPost, t.tree.n, c.root),
+		Body: c.terms.newLogKey(l.signer.key, w.next, w.post, oldPost, t.tree.N, c.root),
 	}
 	entry, err := codec.EncodeRecord(rec)
 	if err != nil {
 		return err
 	}
 	terms := c.terms
-	if err := terms.apply(rec.Kind, entry, t.tree.n, func() abi.Digest { return c.root }); err != nil {
+	if err := terms.apply(rec.Kind, entry, t.tree.N, func() abi.Digest { return c.root }); err != nil {
 		finish(w, 0, &abi.Error{Code: CodeTerm, What: "the log is not handed over: " + err.Error(), Where: l.o.Dir})
 		return nil
 	}
@@ -67,7 +67,7 @@ func (l *Log) rotate(w *waiter) error {
 	if err := l.allocate(int64(len(t.scratch)+commitSpace), false); err != nil {
 		return err
 	}
-	w.first = t.tree.n
+	w.first = t.tree.N
 	rs := []abi.Record{rec}
 	if err := l.follow(w.first, rs); err != nil {
 		return l.refuse(w, err)

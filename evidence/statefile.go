@@ -147,16 +147,16 @@ func stateOf(c *chain, control uint64, follower []byte) (*stateHead, error) {
 		return nil, errors.New("the running checksum can't be kept")
 	}
 	h := &stateHead{
-		Origin: c.origin, Size: c.tree.n, Root: c.root, Time: c.time, Segment: c.seg, Offset: c.off, First: c.first, Prev: c.prev,
+		Origin: c.origin, Size: c.tree.N, Root: c.root, Time: c.time, Segment: c.seg, Offset: c.off, First: c.first, Prev: c.prev,
 		Note: append([]byte(nil), c.note...), Control: control, Follower: follower,
 	}
 	var err error
 	if h.Sum, err = sum.MarshalBinary(); err != nil {
 		return nil, err
 	}
-	for i := range bits.Len64(c.tree.n) {
-		if c.tree.n>>i&1 == 1 {
-			h.Frontier = append(h.Frontier, c.tree.stack[i])
+	for i := range bits.Len64(c.tree.N) {
+		if c.tree.N>>i&1 == 1 {
+			h.Frontier = append(h.Frontier, c.tree.Stack[i])
 		}
 	}
 	for _, t := range c.terms.list {
@@ -170,13 +170,13 @@ func stateOf(c *chain, control uint64, follower []byte) (*stateHead, error) {
 func (h *stateHead) chain() (c chain, err error) {
 	c = newChain()
 	c.origin, c.time, c.seg, c.off, c.first, c.prev = h.Origin, h.Time, h.Segment, h.Offset, h.First, h.Prev
-	c.root, c.note, c.tree.n = h.Root, append([]byte(nil), h.Note...), h.Size
+	c.root, c.note, c.tree.N = h.Root, append([]byte(nil), h.Note...), h.Size
 	if len(h.Frontier) != bits.OnesCount64(h.Size) || len(h.Terms) == 0 {
 		return c, errState
 	}
 	for i, next := 0, h.Frontier; i < 64; i++ {
 		if h.Size>>i&1 == 1 {
-			c.tree.stack[i], next = next[0], next[1:]
+			c.tree.Stack[i], next = next[0], next[1:]
 		}
 	}
 	c.terms.origin = h.Origin
@@ -191,7 +191,7 @@ func (h *stateHead) chain() (c chain, err error) {
 		return c, fmt.Errorf("%w: %w", errState, err)
 	}
 	n, err := parseNote(c.note)
-	if err != nil || n.size != h.Size || n.root != h.Root || n.origin != h.Origin || c.tree.root(c.h) != h.Root {
+	if err != nil || n.size != h.Size || n.root != h.Root || n.origin != h.Origin || c.tree.Root(c.h) != h.Root {
 		return c, fmt.Errorf("%w: its commit is not its own", errState)
 	}
 	if h.Offset < headerSize+int64(frameHead+len(c.note)) || h.Offset > maxFile {

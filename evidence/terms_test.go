@@ -50,10 +50,10 @@ func (f *forger) batch(key *PrivateKey, bodies ...any) {
 		if err != nil {
 			f.t.Fatal(err)
 		}
-		f.c.tree.push(f.c.h, f.c.h.leaf(e))
+		f.c.tree.Push(f.c.h, f.c.h.Leaf(e))
 		f.b = appendFrame(f.b, frameRecord, e)
 	}
-	note, err := newSigner(f.name, key).sign(appendCheckpoint(nil, f.name, f.c.tree.n, f.c.tree.root(f.c.h)))
+	note, err := newSigner(f.name, key).sign(appendCheckpoint(nil, f.name, f.c.tree.N, f.c.tree.Root(f.c.h)))
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func (f *forger) genesis(key *PrivateKey) { f.batch(key, &abi.Genesis{LogKey: ke
 // handOver is a right log.key as the next record.
 func (f *forger) handOver(term uint64, old, next *PrivateKey) *abi.LogKey {
 	ts := terms{origin: f.name, list: make([]Term, term)}
-	return ts.newLogKey(old, next, nil, nil, f.c.tree.n, f.c.tree.root(f.c.h))
+	return ts.newLogKey(old, next, nil, nil, f.c.tree.N, f.c.tree.Root(f.c.h))
 }
 
 // rotate hands over by the rules.
@@ -202,7 +202,7 @@ func TestPins(t *testing.T) {
 		f.batch(k0, end("what never was"))
 		k := f.handOver(1, k0, thief)
 		k.Public = k2.Public()
-		msg := handOver(f.name, k, f.c.tree.n)
+		msg := handOver(f.name, k, f.c.tree.N)
 		k.Sig, k.Own = k0.Sign(handOverDomain, msg), thief.Sign(takeOverDomain, msg)
 		f.batch(k0, k)
 		wantVerify(t, f.log(), CodeTerm, k0, k2)
@@ -252,7 +252,7 @@ func TestTermRules(t *testing.T) {
 		"of another place, with the root of this": {CodeTerm, func(f *forger) {
 			k := f.handOver(1, k0, k1)
 			f.batch(k0, end("b"))
-			k.Root = f.c.tree.root(f.c.h)
+			k.Root = f.c.tree.Root(f.c.h)
 			f.batch(k0, k)
 		}},
 		"of another log":                     {CodeTerm, func(f *forger) { g := *f; g.name = "log.example/other"; f.batch(k0, g.handOver(1, k0, k1)) }},
@@ -266,7 +266,7 @@ func TestTermRules(t *testing.T) {
 		"a wrong root, signed by both":       {CodeTerm, resigned(k0, k1, func(k *abi.LogKey) { k.Root[3] ^= 1 })},
 		"another index, signed by both": {CodeTerm, func(f *forger) {
 			k := f.handOver(1, k0, k1)
-			msg := handOver(f.name, k, f.c.tree.n+1)
+			msg := handOver(f.name, k, f.c.tree.N+1)
 			k.Sig, k.Own = k0.Sign(handOverDomain, msg), k1.Sign(takeOverDomain, msg)
 			f.batch(k0, k)
 		}},
@@ -300,7 +300,7 @@ func (f *forger) batch2(key *PrivateKey, first any, term uint64, old, next *Priv
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.c.tree.push(f.c.h, f.c.h.leaf(e))
+	f.c.tree.Push(f.c.h, f.c.h.Leaf(e))
 	k := f.handOver(term, old, next)
 	f.c.tree = tr
 	f.batch(key, first, k)

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/merkle"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -19,6 +20,13 @@ const (
 
 // maxVkeys bounds the file vkey, in bytes.
 const maxVkeys = maxTerms*(maxOrigin+64) + 2<<10
+
+// IsTilePath tells whether s names a hash tile or an entry bundle as C2SP
+// tlog-tiles writes it, without a prefix: tile/0/x001/234.p/17.
+func IsTilePath(s string) bool {
+	_, ok := merkle.ParseTile(s)
+	return ok
+}
 
 // tileFolder reads an export.
 type tileFolder string
@@ -43,68 +51,68 @@ func (f tileFolder) read(name string, limit int64) ([]byte, error) {
 
 // tile reads a hash tile. Where a partial one is gone the full one may stand
 // for it.
-func (f tileFolder) tile(t tileName) ([]byte, error) {
-	want := t.width * hashSize
-	b, err := f.read(t.path(), int64(want))
-	if isMissing(err) && t.width < tileWidth {
+func (f tileFolder) tile(t merkle.Tile) ([]byte, error) {
+	want := t.Width * merkle.HashSize
+	b, err := f.read(t.Path(), int64(want))
+	if isMissing(err) && t.Width < merkle.TileWidth {
 		full := t
-		full.width = tileWidth
-		if b, e := f.read(full.path(), tileWidth*hashSize); e == nil && len(b) == tileWidth*hashSize {
+		full.Width = merkle.TileWidth
+		if b, e := f.read(full.Path(), merkle.TileWidth*merkle.HashSize); e == nil && len(b) == merkle.TileWidth*merkle.HashSize {
 			return b[:want], nil
 		}
 	}
 	if err == nil && len(b) != want {
-		err = &abi.Error{Code: CodeExport, What: fmt.Sprintf("a tile has %d bytes and not %d", len(b), want), Where: f.path(t.path())}
+		err = &abi.Error{Code: CodeExport, What: fmt.Sprintf("a tile has %d bytes and not %d", len(b), want), Where: f.path(t.Path())}
 	}
 	return b, err
 }
 
 // bundle reads an entry bundle and returns its entries. A full one may stand
 // for a partial one that is gone.
-func (f tileFolder) bundle(t tileName) (entries [][]byte, err error) {
-	b, err := f.read(t.path(), maxBundle)
-	width := t.width
-	if isMissing(err) && width < tileWidth {
+func (f tileFolder) bundle(t merkle.Tile) (entries [][]byte, err error) {
+	b, err := f.read(t.Path(), merkle.MaxBundle)
+	width := t.Width
+	if isMissing(err) && width < merkle.TileWidth {
 		full := t
-		full.width = tileWidth
-		if fb, e := f.read(full.path(), maxBundle); e == nil {
-			b, err, width = fb, nil, tileWidth
+		full.Width = merkle.TileWidth
+		if fb, e := f.read(full.Path(), merkle.MaxBundle); e == nil {
+			b, err, width = fb, nil, merkle.TileWidth
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	err = splitBundle(b, width, func(_, _ int, e []byte) error {
+	err = merkle.SplitBundle(b, width, func(_, _ int, e []byte) error {
 		entries = append(entries, e)
 		return nil
 	})
 	if err != nil {
-		return nil, &abi.Error{Code: CodeExport, What: err.Error(), Where: f.path(t.path())}
+		return nil, &abi.Error{Code: CodeExport, What: err.Error(), Where: f.path(t.Path())}
 	}
-	return entries[:t.width], nil
+	return entries[:t.Width], nil
 }
 
 // entry returns the entry with that index of a tree of that size, not checked
 // against the tiles.
 func (f tileFolder) entry(index, size uint64) ([]byte, error) {
-	t := tileName{entriesLevel, index / tileWidth, tileWidth}
-	if t.n == size/tileWidth {
-		t.width = int(size % tileWidth)
+	t := merkle.Tile{Level: merkle.EntriesLevel, N: index / merkle.TileWidth, Width: merkle.TileWidth}
+	if t.N == size/merkle.TileWidth {
+		t.Width = int(size % merkle.TileWidth)
 	}
 	list, err := f.bundle(t)
 	if err != nil {
 		return nil, err
 	}
-	return list[index%tileWidth], nil
+	return list[index%merkle.TileWidth], nil
 }
 
 // Height implements tlog.TileReader.
-func (f tileFolder) Height() int { return tileHeight }
+func (f tileFolder) Height() int { return merkle.TileHeight }
 
 // ReadTiles implements tlog.TileReader.
 func (f tileFolder) ReadTiles(tiles []tlog.Tile) (data [][]byte, err error) {
 	for _, t := range tiles {
-		b, err := f.tile(tileName{t.L, uint64(t.N), t.W})
+		b, err := f.tile(merkle.Tile{Level: t.L, N: uint64(t.N), Width: t.W})
 		if err != nil {
 			return nil, err
 		}

@@ -7,46 +7,8 @@ import (
 	"testing"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/merkle"
 )
-
-func FuzzTileName(f *testing.F) {
-	for _, s := range []string{"tile/0/000", "tile/entries/x001/x234/067.p/7", "tile/0/x999/x999/x999/x999/x999/x999/999", "tile/63/001.p/255", "tile/0/../000"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		n, ok := parseTileName(s)
-		if ok && (n.path() != s || n.width < 1 || n.width > tileWidth || n.level < entriesLevel || n.level > 63) {
-			t.Errorf("%q is %v", s, n)
-		}
-	})
-}
-
-func FuzzBundle(f *testing.F) {
-	f.Add([]byte{0, 1, 7, 0, 2, 8, 9}, 2)
-	f.Add([]byte{0xff, 0xff, 1}, 1)
-	f.Add([]byte{0, 0}, 1)
-	f.Add([]byte{0, 1, 7, 0}, 1)
-	f.Fuzz(func(t *testing.T, b []byte, width int) {
-		if width < 1 || width > tileWidth {
-			return
-		}
-		w := newTiler(func(tileName, []byte) error { return nil })
-		n := 0
-		err := splitBundle(b, width, func(i, off int, e []byte) error {
-			if i != n || !bytes.Equal(b[off:off+len(e)], e) {
-				t.Errorf("entry %d comes as %d", n, i)
-			}
-			n++
-			if n < tileWidth {
-				return w.push(e)
-			}
-			return nil
-		})
-		if err == nil && (n != width || n < tileWidth && !bytes.Equal(w.bundle, b)) {
-			t.Errorf("%d of %d entries; they make %x of %x", n, width, w.bundle, b)
-		}
-	})
-}
 
 func FuzzProof(f *testing.F) {
 	o, dir := exported(f, 40)
@@ -64,7 +26,7 @@ func FuzzProof(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	entries, err := tileFolder(dir).bundle(tileName{entriesLevel, 0, int(c.Size)})
+	entries, err := tileFolder(dir).bundle(merkle.Tile{Level: merkle.EntriesLevel, N: 0, Width: int(c.Size)})
 	if err != nil {
 		f.Fatal(err)
 	}

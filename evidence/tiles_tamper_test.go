@@ -13,6 +13,7 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
+	"github.com/forgeone/forgeone/internal/merkle"
 )
 
 // needed are the files of an export that its checkpoint needs.
@@ -23,8 +24,8 @@ func needed(t testing.TB, dir string) (names []string) {
 		t.Fatal(err)
 	}
 	for name := range files(t, dir) {
-		n, ok := parseTileName(name)
-		if ok && n.width < tileWidth && !slices.Contains(partialTiles(c.size), n) || name == termsName {
+		n, ok := merkle.ParseTile(name)
+		if ok && n.Width < merkle.TileWidth && !slices.Contains(merkle.PartialTiles(c.size), n) || name == termsName {
 			continue
 		}
 		names = append(names, name)
@@ -88,8 +89,8 @@ func TestTilesCut(t *testing.T) {
 		b := readFile(t, filepath.Join(dir, name))
 		for what, c := range map[string][]byte{
 			"cut": b[:len(b)-1], "halved": b[:len(b)/2], "emptied": {}, "lengthened": append(slices.Clone(b), 0), "doubled": append(slices.Clone(b), b...),
-			"a hash less": b[:max(0, len(b)-hashSize)], "a hash more": append(slices.Clone(b), make([]byte, hashSize)...),
-			"huge": make([]byte, maxBundle+1),
+			"a hash less": b[:max(0, len(b)-merkle.HashSize)], "a hash more": append(slices.Clone(b), make([]byte, merkle.HashSize)...),
+			"huge": make([]byte, merkle.MaxBundle+1),
 		} {
 			if err := changed(t, o, dir, name, c); err == nil {
 				t.Errorf("%s %s verifies", name, what)
@@ -180,25 +181,25 @@ func TestTilesSizes(t *testing.T) {
 func forge(t testing.TB, origin string, key *PrivateKey, entries [][]byte) string {
 	t.Helper()
 	dir := t.TempDir()
-	var tr tree
-	put := func(n tileName, b []byte) error {
-		path := filepath.Join(dir, filepath.FromSlash(n.path()))
+	var tr merkle.Tree
+	put := func(n merkle.Tile, b []byte) error {
+		path := filepath.Join(dir, filepath.FromSlash(n.Path()))
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return err
 		}
 		return os.WriteFile(path, b, 0o600)
 	}
-	w := newTiler(put)
+	w := merkle.NewTiler(put)
 	for _, e := range entries {
-		tr.push(w.h, w.h.leaf(e))
-		if err := w.push(e); err != nil {
+		tr.Push(w.Hasher, w.Hasher.Leaf(e))
+		if err := w.Push(e); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := w.partial(); err != nil {
+	if err := w.Partial(); err != nil {
 		t.Fatal(err)
 	}
-	note, err := newSigner(origin, key).sign(appendCheckpoint(nil, origin, tr.n, tr.root(w.h)))
+	note, err := newSigner(origin, key).sign(appendCheckpoint(nil, origin, tr.N, tr.Root(w.Hasher)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +212,7 @@ func forge(t testing.TB, origin string, key *PrivateKey, entries [][]byte) strin
 // export would be that dropped fields of the chain: each entry is hashed whole.
 func TestTilesRules(t *testing.T) {
 	o, dir := exported(t, 20)
-	entries, err := tileFolder(dir).bundle(tileName{entriesLevel, 0, int(mustVerifyTiles(t, o, dir).Records)})
+	entries, err := tileFolder(dir).bundle(merkle.Tile{Level: merkle.EntriesLevel, N: 0, Width: int(mustVerifyTiles(t, o, dir).Records)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
+	"github.com/forgeone/forgeone/internal/merkle"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -21,7 +22,7 @@ const commitSpace = frameHead + maxNote
 type transaction struct {
 	buf     []byte // frames
 	scratch []byte // frames of the function that just ran
-	tree    tree
+	tree    merkle.Tree
 	time    int64
 	records int
 	control uint64 // index of the last control record, plus 1; 0: none
@@ -52,7 +53,7 @@ func (l *Log) run(batch []*waiter) error {
 			continue
 		}
 		if w.f == nil {
-			w.first = l.tx.tree.n
+			w.first = l.tx.tree.N
 			l.tx.waiters = append(l.tx.waiters, w)
 			continue
 		}
@@ -93,7 +94,7 @@ func (l *Log) serveOne(w *waiter) error {
 	if err := l.allocate(int64(len(l.tx.buf)+len(l.tx.scratch)+commitSpace), w.last); err != nil {
 		return err
 	}
-	w.first = l.tx.tree.n
+	w.first = l.tx.tree.N
 	if err := l.follow(w.first, rs); err != nil {
 		return l.refuse(w, err)
 	}
@@ -143,12 +144,12 @@ func (l *Log) add(rs []abi.Record) {
 	t.buf = append(t.buf, t.scratch...)
 	for b := t.scratch; len(b) > 0; {
 		n := frameHead + int(uint32(b[0])|uint32(b[1])<<8|uint32(b[2])<<16|uint32(b[3])<<24)
-		t.tree.push(l.w.c.h, l.w.c.h.leaf(b[frameHead:n]))
+		t.tree.Push(l.w.c.h, l.w.c.h.Leaf(b[frameHead:n]))
 		b = b[n:]
 	}
 	for i, r := range rs {
 		if l.o.Control(r.Kind) {
-			t.control = t.tree.n - uint64(len(rs)-i) + 1
+			t.control = t.tree.N - uint64(len(rs)-i) + 1
 		}
 	}
 	if n := len(rs); n > 0 {
@@ -189,8 +190,8 @@ func (l *Log) refuse(w *waiter, cause error) error {
 func (l *Log) flush() error {
 	t := &l.tx
 	if t.records > 0 {
-		root := t.tree.root(l.w.c.h)
-		note, err := l.signer.sign(appendCheckpoint(nil, l.w.c.origin, t.tree.n, root))
+		root := t.tree.Root(l.w.c.h)
+		note, err := l.signer.sign(appendCheckpoint(nil, l.w.c.origin, t.tree.N, root))
 		if err != nil {
 			return err
 		}
@@ -263,7 +264,7 @@ func (l *Log) raise(n uint64, early uint64) error {
 
 func (l *Log) publishHead() {
 	c := &l.w.c
-	l.head.Store(&head{size: c.tree.n, root: c.root, note: append([]byte(nil), c.note...), origin: c.origin, terms: c.terms.list, time: c.time})
+	l.head.Store(&head{size: c.tree.N, root: c.root, note: append([]byte(nil), c.note...), origin: c.origin, terms: c.terms.list, time: c.time})
 	if l.live != nil {
 		l.live.wake()
 	}

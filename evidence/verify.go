@@ -119,7 +119,7 @@ func Verify(ctx context.Context, dir string, keys []PublicKey, o VerifyOptions) 
 		_, err = v.w.c.terms.pinned(o.Post, dir)
 	}
 	if err == nil {
-		v.report.Witnessed, err = v.heads.end(dir, &v.o, v.w.c.origin, v.w.c.tree.n)
+		v.report.Witnessed, err = v.heads.end(dir, &v.o, v.w.c.origin, v.w.c.tree.N)
 	}
 	if v.report.Records == 0 && isMissing(err) && v.w.file == nil {
 		err = missing(dir, err)
@@ -191,7 +191,7 @@ func (v *verifier) run() (err error) {
 		if err := v.ctx.Err(); err != nil {
 			return err
 		}
-		first := v.w.c.tree.n
+		first := v.w.c.tree.N
 		b, err := v.w.next()
 		switch {
 		case err == nil:
@@ -237,7 +237,7 @@ func (v *verifier) end(err error) error {
 	}
 	v.report.Torn = uint64(end - v.w.c.off)
 	if d == nil {
-		d = v.w.c.damage(CodeTorn, v.w.c.off, v.w.c.tree.n, "bytes that are not zero follow the last commit", nil)
+		d = v.w.c.damage(CodeTorn, v.w.c.off, v.w.c.tree.N, "bytes that are not zero follow the last commit", nil)
 	}
 	if d.code != CodeDamaged {
 		return d
@@ -317,7 +317,7 @@ func (v *verifier) accept(b *batch, first uint64) error {
 		r.Bytes += headerSize
 	}
 	r.Commits++
-	r.Records = v.w.c.tree.n
+	r.Records = v.w.c.tree.N
 	r.Bytes += uint64(b.end - b.start)
 	if v.o.Progress != nil && r.Bytes-v.told >= 16<<20 {
 		v.told = r.Bytes

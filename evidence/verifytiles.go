@@ -8,6 +8,7 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
+	"github.com/forgeone/forgeone/internal/merkle"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -35,7 +36,7 @@ func VerifyTiles(ctx context.Context, dir string, keys []PublicKey, o VerifyOpti
 		return Report{}, &abi.Error{Code: CodeUsage, What: "an export is verified with a public key, and none is given", Where: dir}
 	}
 	v := &tilesVerifier{ctx: ctx, f: tileFolder(dir), o: o}
-	v.t = newTiler(v.compare)
+	v.t = merkle.NewTiler(v.compare)
 	err := v.run(keys)
 	if v.o.Progress != nil {
 		v.o.Progress(v.report.Records, v.report.Bytes)
@@ -50,7 +51,7 @@ type tilesVerifier struct {
 	ctx    context.Context
 	f      tileFolder
 	o      VerifyOptions
-	t      *tiler
+	t      *merkle.Tiler
 	rules  rules
 	heads  headCheck
 	report Report
@@ -74,7 +75,7 @@ func (v *tilesVerifier) run(keys []PublicKey) error {
 	case v.o.Origin != "" && c.origin != v.o.Origin:
 		return v.bad(CodeOrigin, checkpointName, "the log is of %s, not of %s", c.origin, v.o.Origin)
 	}
-	v.rules = rules{origin: c.origin, root: func() abi.Digest { return v.t.root(v.t.h) }}
+	v.rules = rules{origin: c.origin, root: func() abi.Digest { return v.t.Root(v.t.Hasher) }}
 	v.report = Report{Origin: c.origin, Root: c.root, Checkpoint: string(b), Commits: 1, Bytes: uint64(len(b))}
 	v.report.Witnessed.State = Unwitnessed
 	if err := v.heads.begin(string(v.f), &v.o); err != nil {
@@ -85,7 +86,7 @@ func (v *tilesVerifier) run(keys []PublicKey) error {
 			return err
 		}
 	}
-	for v.t.n < c.size {
+	for v.t.N < c.size {
 		if err := v.ctx.Err(); err != nil {
 			return err
 		}
@@ -93,10 +94,10 @@ func (v *tilesVerifier) run(keys []PublicKey) error {
 			return err
 		}
 	}
-	if err := v.t.partial(); err != nil {
+	if err := v.t.Partial(); err != nil {
 		return err
 	}
-	if v.t.root(v.t.h) != c.root {
+	if v.t.Root(v.t.Hasher) != c.root {
 		return v.bad(CodeTree, checkpointName, "the %d records are not those of the checkpoint: the tree has another root", c.size)
 	}
 	if err := v.keys(b, c, keys); err != nil {
@@ -142,24 +143,24 @@ func (v *tilesVerifier) keys(n []byte, c checkpoint, pins []PublicKey) error {
 
 // bundle checks the next bundle.
 func (v *tilesVerifier) bundle(size uint64) error {
-	first := v.t.n
-	t := tileName{entriesLevel, first / tileWidth, int(min(size-first, tileWidth))}
-	b, err := v.f.read(t.path(), maxBundle)
+	first := v.t.N
+	t := merkle.Tile{Level: merkle.EntriesLevel, N: first / merkle.TileWidth, Width: int(min(size-first, merkle.TileWidth))}
+	b, err := v.f.read(t.Path(), merkle.MaxBundle)
 	if err != nil {
 		return err
 	}
 	v.report.Bytes += uint64(len(b))
-	return v.told16(splitBundle(b, t.width, func(i, off int, entry []byte) error {
+	return v.told16(merkle.SplitBundle(b, t.Width, func(i, off int, entry []byte) error {
 		return v.entry(t, off, entry)
 	}), t)
 }
 
 // told16 reports progress, and where a bundle is malformed.
-func (v *tilesVerifier) told16(err error, t tileName) error {
-	if errors.Is(err, errBundle) {
-		return v.bad(CodeExport, t.path(), "%v (record %d)", err, v.t.n)
+func (v *tilesVerifier) told16(err error, t merkle.Tile) error {
+	if errors.Is(err, merkle.ErrBundle) {
+		return v.bad(CodeExport, t.Path(), "%v (record %d)", err, v.t.N)
 	}
-	v.report.Records = v.t.n
+	v.report.Records = v.t.N
 	if err == nil && v.o.Progress != nil && v.report.Bytes-v.told >= 16<<20 {
 		v.told = v.report.Bytes
 		v.o.Progress(v.report.Records, v.report.Bytes)
@@ -168,25 +169,25 @@ func (v *tilesVerifier) told16(err error, t tileName) error {
 }
 
 // entry checks the next entry, which stands at off in the bundle t.
-func (v *tilesVerifier) entry(t tileName, off int, entry []byte) error {
-	index := v.t.n
+func (v *tilesVerifier) entry(t merkle.Tile, off int, entry []byte) error {
+	index := v.t.N
 	if err := v.rules.check(index, entry); err != nil {
-		return &abi.Error{Code: CodeRecord, What: err.Error(), Where: fmt.Sprintf("%s at byte %d, record %d", v.f.path(t.path()), off, index)}
+		return &abi.Error{Code: CodeRecord, What: err.Error(), Where: fmt.Sprintf("%s at byte %d, record %d", v.f.path(t.Path()), off, index)}
 	}
 	if v.o.Each != nil {
 		r, err := codec.DecodeRecord(entry)
 		if err != nil {
-			return &abi.Error{Code: CodeRecord, What: "a record cannot be decoded", Where: fmt.Sprintf("%s at byte %d, record %d", v.f.path(t.path()), off, index), Err: err}
+			return &abi.Error{Code: CodeRecord, What: "a record cannot be decoded", Where: fmt.Sprintf("%s at byte %d, record %d", v.f.path(t.Path()), off, index), Err: err}
 		}
 		if v.own = v.o.Each(index, r); v.own != nil {
 			return v.own
 		}
 	}
-	if err := v.t.push(entry); err != nil {
+	if err := v.t.Push(entry); err != nil {
 		return err
 	}
-	if !v.heads.at(&v.t.tree, v.t.h) {
-		return v.bad(CodeForked, t.path(), "the checkpoint over %d records that was given is of other records", v.t.n)
+	if !v.heads.at(&v.t.Tree, v.t.Hasher) {
+		return v.bad(CodeForked, t.Path(), "the checkpoint over %d records that was given is of other records", v.t.N)
 	}
 	if kind, _, _ := peek(entry); kind == abi.KindWitnesses {
 		r, err := codec.DecodeRecord(entry)
@@ -199,27 +200,27 @@ func (v *tilesVerifier) entry(t tileName, off int, entry []byte) error {
 }
 
 // compare holds a tile of the export against what the entries give.
-func (v *tilesVerifier) compare(t tileName, data []byte) error {
-	if t.level == entriesLevel {
+func (v *tilesVerifier) compare(t merkle.Tile, data []byte) error {
+	if t.Level == merkle.EntriesLevel {
 		return nil // they are where data is from
 	}
-	b, err := v.f.read(t.path(), int64(t.width*hashSize))
+	b, err := v.f.read(t.Path(), int64(t.Width*merkle.HashSize))
 	if err != nil {
 		return err
 	}
 	v.report.Bytes += uint64(len(b))
 	if len(b) != len(data) {
-		return v.bad(CodeExport, t.path(), "the tile has %d bytes and not %d", len(b), len(data))
+		return v.bad(CodeExport, t.Path(), "the tile has %d bytes and not %d", len(b), len(data))
 	}
-	for i := 0; i < len(b); i += hashSize {
-		if bytes.Equal(b[i:i+hashSize], data[i:i+hashSize]) {
+	for i := 0; i < len(b); i += merkle.HashSize {
+		if bytes.Equal(b[i:i+merkle.HashSize], data[i:i+merkle.HashSize]) {
 			continue
 		}
-		first := t.first() + uint64(i/hashSize)<<(tileHeight*t.level)
-		if t.level == 0 {
-			return v.bad(CodeTree, t.path(), "hash %d of the tile is not that of record %d in its entry bundle: one of the two was changed", i/hashSize, first)
+		first := t.First() + uint64(i/merkle.HashSize)<<(merkle.TileHeight*t.Level)
+		if t.Level == 0 {
+			return v.bad(CodeTree, t.Path(), "hash %d of the tile is not that of record %d in its entry bundle: one of the two was changed", i/merkle.HashSize, first)
 		}
-		return v.bad(CodeTree, t.path(), "hash %d of the tile is not that of the %d records from %d on", i/hashSize, uint64(1)<<(tileHeight*t.level), first)
+		return v.bad(CodeTree, t.Path(), "hash %d of the tile is not that of the %d records from %d on", i/merkle.HashSize, uint64(1)<<(merkle.TileHeight*t.Level), first)
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func (w *walker) next() (*batch, error) {
 		next := w.c.seg + 1
 		if _, err := w.fs.Stat(w.path(next)); isMissing(err) {
 			if w.c.opened {
-				return nil, w.c.damage(CodeDamaged, w.c.off, w.c.tree.n, "a segment has no commit", nil)
+				return nil, w.c.damage(CodeDamaged, w.c.off, w.c.tree.N, "a segment has no commit", nil)
 			}
 			return nil, io.EOF
 		} else if err != nil {
@@ -73,7 +73,7 @@ func (w *walker) again() { w.sc.reset(w.file, w.c.off) }
 func (w *walker) scan() (*batch, error) {
 	b, err := w.sc.next()
 	if d, ok := err.(*damage); ok {
-		d.seg, d.index = w.c.seg, w.c.tree.n+d.index
+		d.seg, d.index = w.c.seg, w.c.tree.N+d.index
 	}
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func (w *walker) ends() error {
 		return err
 	}
 	if i.Size() != w.c.off {
-		return w.c.damage(CodeDamaged, w.c.off, w.c.tree.n, "a sealed segment does not end with its last commit", nil)
+		return w.c.damage(CodeDamaged, w.c.off, w.c.tree.N, "a sealed segment does not end with its last commit", nil)
 	}
 	return nil
 }
@@ -107,7 +107,7 @@ func (w *walker) enter(n uint64) error {
 	if i, err := f.Stat(); err != nil {
 		return closing(f, err)
 	} else if i.Size() > maxFile {
-		return closing(f, &damage{code: CodeDamaged, what: "the segment file is too long", seg: n, off: maxFile, index: w.c.tree.n})
+		return closing(f, &damage{code: CodeDamaged, what: "the segment file is too long", seg: n, off: maxFile, index: w.c.tree.N})
 	}
 	b := make([]byte, headerSize)
 	m, err := f.ReadAt(b, 0)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
+	"github.com/forgeone/forgeone/internal/merkle"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -149,7 +150,7 @@ type headCheck struct {
 	cosigned *Checkpoint   // nil: none
 	found    bool          // the log has as many records as cosigned says
 	root     abi.Digest    // of the tree over them
-	before   tree          // in front of the next batch
+	before   merkle.Tree   // in front of the next batch
 	set      abi.WitnessSet
 }
 
@@ -199,14 +200,14 @@ func (k *headCheck) accept(b *batch, first uint64, c *chain) error {
 }
 
 // at compares the heads over as many records as t has. False: one differs.
-func (k *headCheck) at(t *tree, h *hasher) bool {
+func (k *headCheck) at(t *merkle.Tree, h *merkle.Hasher) bool {
 	for _, x := range k.heads {
-		if x.Size == t.n && x.Root != t.root(h) {
+		if x.Size == t.N && x.Root != t.Root(h) {
 			return false
 		}
 	}
-	if x := k.cosigned; x != nil && x.Size == t.n {
-		k.found, k.root = true, t.root(h)
+	if x := k.cosigned; x != nil && x.Size == t.N {
+		k.found, k.root = true, t.Root(h)
 	}
 	return true
 }
@@ -215,16 +216,16 @@ func (k *headCheck) at(t *tree, h *hasher) bool {
 // reached in b.
 func (k *headCheck) rootAt(size uint64, b *batch, first uint64, c *chain) (abi.Digest, bool) {
 	switch {
-	case size == c.tree.n:
+	case size == c.tree.N:
 		return c.root, true
-	case size > c.tree.n || size < first || (size == first && size > 0):
+	case size > c.tree.N || size < first || (size == first && size > 0):
 		return abi.Digest{}, false
 	}
 	t := k.before
 	for _, e := range b.entries[:size-first] {
-		t.push(c.h, c.h.leaf(e))
+		t.Push(c.h, c.h.Leaf(e))
 	}
-	return t.root(c.h), true
+	return t.Root(c.h), true
 }
 
 // end judges, after the whole log of records was verified.

@@ -1,4 +1,4 @@
-package evidence
+package merkle
 
 import (
 	"fmt"
@@ -7,13 +7,13 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// subtrees computes the roots of some full subtrees of a tree while its entries
+// Subtrees computes the roots of some full Subtrees of a tree while its entries
 // go by. It implements tlog.HashReader for these.
-type subtrees struct {
-	h    *hasher
+type Subtrees struct {
+	h    *Hasher
 	n    uint64 // entries so far
 	want []subtree
-	now  tree // over the entries of want[0] so far
+	now  Tree // over the entries of want[0] so far
 	got  map[int64]tlog.Hash
 }
 
@@ -23,10 +23,10 @@ type subtree struct {
 	height int
 }
 
-// newSubtrees returns those subtrees that prove record index in a tree of size
+// NewSubtrees returns those subtrees that prove record index in a tree of size
 // records.
-func newSubtrees(size, index uint64) (*subtrees, error) {
-	s := &subtrees{h: newHasher(), got: map[int64]tlog.Hash{}}
+func NewSubtrees(size, index uint64) (*Subtrees, error) {
+	s := &Subtrees{h: NewHasher(), got: map[int64]tlog.Hash{}}
 	// Package tlog asks for them: what it is answered does not matter here.
 	_, err := tlog.ProveRecord(int64(size), int64(index), tlog.HashReaderFunc(func(list []int64) ([]tlog.Hash, error) {
 		for _, x := range list {
@@ -44,22 +44,25 @@ func newSubtrees(size, index uint64) (*subtrees, error) {
 	return s, err
 }
 
-// push takes in the next entry.
-func (s *subtrees) push(entry []byte) {
+// Seen is the number of entries that were pushed.
+func (s *Subtrees) Seen() uint64 { return s.n }
+
+// Push takes in the next entry.
+func (s *Subtrees) Push(entry []byte) {
 	n := s.n
 	s.n++
 	if len(s.want) == 0 || n < s.want[0].first {
 		return
 	}
-	s.now.push(s.h, s.h.leaf(entry))
-	if w := s.want[0]; s.now.n == 1<<w.height {
-		s.got[w.stored] = s.now.stack[w.height]
-		s.want, s.now = s.want[1:], tree{}
+	s.now.Push(s.h, s.h.Leaf(entry))
+	if w := s.want[0]; s.now.N == 1<<w.height {
+		s.got[w.stored] = s.now.Stack[w.height]
+		s.want, s.now = s.want[1:], Tree{}
 	}
 }
 
 // ReadHashes implements tlog.HashReader.
-func (s *subtrees) ReadHashes(list []int64) (out []tlog.Hash, err error) {
+func (s *Subtrees) ReadHashes(list []int64) (out []tlog.Hash, err error) {
 	for _, x := range list {
 		h, ok := s.got[x]
 		if !ok {

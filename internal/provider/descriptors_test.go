@@ -141,7 +141,12 @@ func TestFolderRights(t *testing.T) {
 		return fd
 	}
 	h.refused(abi.RefuseRights, abi.ENOTCAPABLE, "/w/n", abi.PathOpen, drop(abi.RightPathCreateFile, 0), 0, "n", abi.OFlagCreat, readable, 0, 0)
-	h.refused(abi.RefuseRights, abi.ENOTCAPABLE, "/w/f", abi.PathOpen, drop(abi.RightPathFilestatSetSize, 0), 0, "f", abi.OFlagTrunc, readable, 0, 0)
+	// To cut takes the right that names it, or all that it takes in two calls.
+	for _, inh := range []abi.Rights{abi.RightFDFilestatSetSize, abi.RightFDWrite} {
+		h.refused(abi.RefuseRights, abi.ENOTCAPABLE, "/w/f", abi.PathOpen, drop(abi.RightPathFilestatSetSize, inh), 0, "f", abi.OFlagTrunc, readable, 0, 0)
+	}
+	h.ok(abi.PathOpen, drop(abi.RightPathFilestatSetSize, 0), 0, "f", abi.OFlagTrunc, readable, 0, 0)
+	h.ok(abi.PathOpen, drop(0, abi.RightFDFilestatSetSize), 0, "f", abi.OFlagTrunc, readable, 0, 0)
 	noWrite := drop(0, abi.RightFDWrite)
 	h.refused(abi.RefuseRights, abi.ENOTCAPABLE, "/w/f", abi.PathOpen, noWrite, 0, "f", 0, abi.RightFDWrite, 0, 0)
 	h.refused(abi.RefuseRights, abi.ENOTCAPABLE, "/w/n", abi.PathOpen, noWrite, 0, "n", abi.OFlagCreat, abi.RightFDWrite, 0, 0)

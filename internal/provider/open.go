@@ -25,7 +25,7 @@ func (w *World) resolveOpen(c *abi.Call, t *target) {
 	if creat {
 		need |= abi.RightPathCreateFile
 	}
-	if has(abi.OFlagTrunc) {
+	if has(abi.OFlagTrunc) && !w.mayCut(c.Args[0]) {
 		need |= abi.RightPathFilestatSetSize
 	}
 	follow := c.Args[1]&uint64(abi.LookupSymlinkFollow) != 0
@@ -73,6 +73,17 @@ func (w *World) resolveOpen(c *abi.Call, t *target) {
 		op.withheld = op.base & abi.MutatingRights
 		op.base &^= op.withheld
 	}
+}
+
+// mayCut says that what is opened from folder fd can be cut without the right
+// that names O_TRUNC, path_filestat_set_size: the folder hands down what it takes
+// to open a file for writing and then cut it, so that refusing both in one call
+// withholds nothing. Go's os.Root opens its folder without that right, and makes
+// files with O_TRUNC.
+func (w *World) mayCut(fd uint64) bool {
+	const cut = abi.RightFDWrite | abi.RightFDFilestatSetSize
+	d := w.get(fd)
+	return d != nil && d.inheriting&cut == cut
 }
 
 // openable notes why what t is can't be opened so.

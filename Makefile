@@ -3,15 +3,16 @@ GO ?= go
 TOOLS := $(GO) tool -modfile=tools/go.mod
 RACE := ./internal/gate ./internal/trace ./internal/provider/... ./internal/policy ./internal/brain ./internal/sys ./evidence ./internal/kernel
 
-.PHONY: help test need lint race soak bench docs build
+.PHONY: help test need lint race soak conformance bench docs build
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 test: need ## run all tests
 	$(GO) test ./...
 	cd bench && $(GO) test ./...
 	cd test/interop && $(GO) test ./...
+	cd test/conformance && $(GO) test -short ./...
 
 need: ## check for what tests need beside Go, and install it where that is possible
 	@scripts/need
@@ -22,12 +23,16 @@ lint: ## gofumpt, go vet, staticcheck
 	$(TOOLS) staticcheck ./...
 	cd bench && $(GO) vet ./... && $(GO) tool -modfile=../tools/go.mod staticcheck ./...
 	cd test/interop && $(GO) vet ./... && $(GO) tool -modfile=../../tools/go.mod staticcheck ./...
+	cd test/conformance && $(GO) vet ./... && $(GO) tool -modfile=../../tools/go.mod staticcheck ./...
 
 race: ## run the tests of the concurrent packages under the race detector
 	$(GO) test -race -short $(RACE)
 
 soak: ## long runs of the tests of crashes, power cuts and races
 	FORGEONE_SOAK=1 $(GO) test -timeout 60m -run 'Kill|Soak|Crash|PowerCut' -v ./cmd/forgeone ./evidence
+
+conformance: need ## run the tests of Go's standard library, and real programs, as guests, beside bare wazero
+	cd test/conformance && $(GO) test -timeout 120m -v ./...
 
 bench: ## print the figures of docs, beside their rivals
 	cd bench && $(GO) run .

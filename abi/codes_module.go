@@ -12,6 +12,8 @@ const (
 	CodeModuleOldWASI     Code = "F1-MOD-008"
 	CodeModuleReserved    Code = "F1-MOD-009"
 	CodeModuleUnsupported Code = "F1-MOD-010"
+	CodeCompileDeadline   Code = "F1-MOD-011"
+	CodeCompileFailed     Code = "F1-MOD-012"
 )
 
 // moduleCodes are the codes of the area MOD.
@@ -55,5 +57,13 @@ var moduleCodes = []CodeInfo{
 	{
 		CodeModuleUnsupported, "an unsupported WebAssembly feature",
 		"The module uses a feature beyond WebAssembly 2.0: threads, exception handling, tail calls, relaxed SIMD, memory64, several memories, garbage collection or typed function references. Turn it off in the compiler (for clang: -mno-atomics, -fno-exceptions, -mno-tail-call, -mno-relaxed-simd) and build anew.", 1,
+	},
+	{
+		CodeCompileDeadline, "compiling took too long",
+		"Compiling the module took longer than admission.compile_deadline in the configuration, and was given up. Admission bounds what compiling costs, but the largest modules still take minutes on a slow or busy machine. Compiled code is kept, so that only the first run pays. If the module is trustworthy, raise the deadline in a copy of the configuration and put it in force with `forgeone init --config FILE`.", 3,
+	},
+	{
+		CodeCompileFailed, "the compiler failed",
+		"The module passed admission, but the engine's compiler broke off with a fault of its own. The kernel goes on; the module can't run. Please tell ForgeOne's maintainers, with the module.", 1,
 	},
 }

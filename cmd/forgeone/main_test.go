@@ -80,6 +80,9 @@ func prepare(shared string) error {
 					return err
 				}
 			}
+			if err := os.WriteFile(filepath.Join(guests, "slow.wasm"), wasmtest.Slow(250), 0o644); err != nil {
+				return err
+			}
 			probe := filepath.Join(guests, "probe.wasm")
 			if err := buildGuest(probe, ".", "./testdata/guests/probe"); err != nil {
 				return err

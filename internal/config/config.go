@@ -33,6 +33,7 @@ type Config struct {
 	recording string
 	limits    abi.Limits
 	caps      rewrite.Caps
+	compile   int64 // nanoseconds
 }
 
 // Origin is the name of the log's origin, "" for the default one, which is made
@@ -54,6 +55,9 @@ func (c *Config) Limits() abi.Limits { return c.limits }
 
 // Caps bound the modules that are admitted. Depth and Table are those of Limits.
 func (c *Config) Caps() rewrite.Caps { return c.caps }
+
+// CompileDeadline bounds the compilation of one module, in wall time; 0: nothing does.
+func (c *Config) CompileDeadline() time.Duration { return time.Duration(c.compile) }
 
 // Deadline is that of Limits as a duration.
 func (c *Config) Deadline() time.Duration { return time.Duration(c.limits.Deadline) }

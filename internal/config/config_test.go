@@ -59,7 +59,7 @@ func TestDefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	limits := abi.Limits{Memory: 256 << 20, Table: 1_000_000, Descriptors: 1024, Output: 256 << 20, Recording: 1 << 30, Depth: rewrite.DefaultCaps().Depth}
-	if c.Limits() != limits || c.Caps() != rewrite.DefaultCaps() || !c.BareModules() || c.Quorum() != 1 || c.Origin() != "" || c.Recording() != "full" || c.Deadline() != 0 {
+	if c.Limits() != limits || c.Caps() != rewrite.DefaultCaps() || !c.BareModules() || c.Quorum() != 1 || c.Origin() != "" || c.Recording() != "full" || c.Deadline() != 0 || c.CompileDeadline() != 2*time.Minute {
 		t.Errorf("default is %+v", c)
 	}
 	// What the text writes out is what an empty text means.
@@ -67,7 +67,7 @@ func TestDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if empty.Limits() != limits || empty.Caps() != c.Caps() || !empty.BareModules() || empty.Quorum() != 1 {
+	if empty.Limits() != limits || empty.Caps() != c.Caps() || !empty.BareModules() || empty.Quorum() != 1 || empty.CompileDeadline() != c.CompileDeadline() {
 		t.Errorf("empty text is %+v", empty)
 	}
 }
@@ -81,13 +81,14 @@ limits: {fuel: 77, deadline: 1m30s, memory: 65536, table: 12, depth: 100}
 admission:
   module: 1 MiB
   nesting: 9
+  compile_deadline: 3s
 `))
 	if err != nil {
 		t.Fatal(err)
 	}
 	l, caps := c.Limits(), c.Caps()
 	if c.Origin() != "example.org/node-7" || c.BareModules() || c.Quorum() != 2 || l.Fuel != 77 || c.Deadline() != 90*time.Second || l.Memory != 65536 ||
-		caps.Table != 12 || caps.Depth != 100 || caps.ModuleBytes != 1<<20 || caps.Nesting != 9 || caps.Functions != rewrite.DefaultCaps().Functions {
+		caps.Table != 12 || caps.Depth != 100 || caps.ModuleBytes != 1<<20 || caps.Nesting != 9 || caps.Functions != rewrite.DefaultCaps().Functions || c.CompileDeadline() != 3*time.Second {
 		t.Errorf("limits %+v, caps %+v, config %+v", l, caps, c)
 	}
 	text := c.Text()

@@ -47,7 +47,9 @@ admission:
   br_table: %d
   globals: %d
   data_segments: %d
+  compile_deadline: %s   # wall time of compiling it, as in 1m30s; 0s: none
 `, c.quorum, c.recording,
 		l.Fuel, formatSize(l.Memory), l.Table, l.Descriptors, formatSize(l.Output), formatSize(l.Recording), l.Depth,
-		formatSize(uint64(caps.ModuleBytes)), caps.Functions, caps.LocalsPerFunction, caps.LocalsTotal, caps.Nesting, caps.BrTable, caps.Globals, caps.DataSegments)
+		formatSize(uint64(caps.ModuleBytes)), caps.Functions, caps.LocalsPerFunction, caps.LocalsTotal, caps.Nesting, caps.BrTable, caps.Globals, caps.DataSegments,
+		c.CompileDeadline())
 }

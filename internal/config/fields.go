@@ -41,6 +41,7 @@ type admission struct {
 	BrTable           leaf `yaml:"br_table"`
 	Globals           leaf `yaml:"globals"`
 	DataSegments      leaf `yaml:"data_segments"`
+	CompileDeadline   leaf `yaml:"compile_deadline"`
 }
 
 // field binds a value as written to where it goes. set returns what is wrong
@@ -62,7 +63,7 @@ const (
 // signed as it may be, asks for what the engine can't keep.
 func (d *document) bind(c *Config) []field {
 	caps := rewrite.DefaultCaps()
-	c.caps = caps
+	c.caps, c.compile = caps, int64(2*time.Minute)
 	c.bare, c.quorum, c.recording = true, 1, "full"
 	l := &c.limits
 	l.Memory, l.Table, l.Descriptors = 256*mib, uint32(caps.Table), 1024
@@ -90,6 +91,7 @@ func (d *document) bind(c *Config) []field {
 		{"admission.br_table", d.Admission.BrTable, number(&c.caps.BrTable, 1, 1_000_000)},
 		{"admission.globals", d.Admission.Globals, number(&c.caps.Globals, 1, 1_000_000)},
 		{"admission.data_segments", d.Admission.DataSegments, number(&c.caps.DataSegments, 1, 1_000_000)},
+		{"admission.compile_deadline", d.Admission.CompileDeadline, duration(&c.compile, 24*time.Hour)},
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 
@@ -52,15 +51,6 @@ type Kernel struct {
 
 	modules moduleSet
 	watch   watch
-}
-
-// moduleSet keeps compiled modules by the digest of their rewritten form, and
-// which module was rewritten to which, for the kernel's lifetime: compiling
-// costs seconds.
-type moduleSet struct {
-	mu       sync.Mutex
-	m        map[abi.Digest]*wasm.Module
-	admitted map[[32]byte]admission // by workload.id; only of modules in m
 }
 
 // Open boots a kernel on an existing state folder.
@@ -171,35 +161,10 @@ func startBrain(_ context.Context, k *Kernel) error {
 
 func startEngine(ctx context.Context, k *Kernel) (err error) {
 	k.cache = wasm.NewCache(k.home.Cache(), k.keys.Cache)
-	k.modules.m, k.modules.admitted = map[abi.Digest]*wasm.Module{}, map[[32]byte]admission{}
+	k.modules.m, k.modules.admitted = map[abi.Digest]*compilation{}, map[[32]byte]admission{}
 	k.engine, err = wasm.New(ctx, k.cache)
+	if err == nil {
+		k.engine.Deadline = k.config.CompileDeadline()
+	}
 	return err
-}
-
-// compiled returns the compiled form of an admitted workload.
-func (k *Kernel) compiled(ctx context.Context, w *workload) (*wasm.Module, error) {
-	m, err := k.module(ctx, w.code, w.Rewritten)
-	if err == nil {
-		err = m.Command()
-	}
-	if err == nil {
-		k.modules.mu.Lock()
-		k.modules.admitted[w.id] = w.admission
-		k.modules.mu.Unlock()
-	}
-	return m, err
-}
-
-// module returns the compiled form of a rewritten module, compiling it once.
-func (k *Kernel) module(ctx context.Context, code []byte, digest abi.Digest) (*wasm.Module, error) {
-	k.modules.mu.Lock()
-	defer k.modules.mu.Unlock()
-	if m := k.modules.m[digest]; m != nil {
-		return m, nil
-	}
-	m, err := k.engine.Compile(ctx, code, digest)
-	if err == nil {
-		k.modules.m[digest] = m
-	}
-	return m, err
 }

@@ -184,6 +184,8 @@ func TestCaps(t *testing.T) {
 		"tables":                {one(nil, nil, nil), sections(section(secTable, vec(cat(typeFuncref, 0, 1), cat(typeFuncref, 0, 1)))), func(c *Caps) { c.Tables = 1 }},
 		"body":                  {one(nil, nil, nil), one(nil, nil, nil, 1), func(c *Caps) { c.BodyBytes = 2 }},
 		"space":                 {one(nil, nil, nil), one(nil, nil, nil, opI32Const, 1, opI32Const, 1, 0x6d, 0x1a), func(c *Caps) { c.Space = 7_400 }},
+		"native":                {one(nil, nil, nil), two(code(nil, opI32Const, 1, opI32Const, 1, 0x6d, 0x1a), code(nil)), func(c *Caps) { c.Native = 400 }},
+		"work of a function":    {one(nil, nil, nil), one(nil, nil, groups(100, i32), repeat(10, opBlock, empty, opEnd)), func(c *Caps) { c.FunctionWork = 10_000 }},
 		"work":                  {one(nil, nil, nil), one(nil, nil, groups(100, i32), repeat(10, opBlock, empty, opEnd)), func(c *Caps) { c.Work = 10_000 }},
 	} {
 		t.Run(name, func(t *testing.T) {

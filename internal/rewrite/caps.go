@@ -55,6 +55,12 @@ type Caps struct {
 	// Work bounds what compiling the module may cost beyond what its size
 	// suggests, as function.work estimates it. A unit is some 15 ns.
 	Work int64
+	// FunctionWork bounds the same of any one function: a compilation can be
+	// stopped between functions only.
+	FunctionWork int64
+	// Native bounds the machine code that the module compiles to, in bytes, as
+	// nativeOf estimates it.
+	Native int64
 }
 
 // DefaultCaps returns the caps in force unless signed configuration says
@@ -80,5 +86,7 @@ func DefaultCaps() Caps {
 		BodyBytes:         2 << 20,
 		Space:             512 << 20,
 		Work:              4_000_000_000,
+		FunctionWork:      600_000_000,
+		Native:            512 << 20,
 	}
 }

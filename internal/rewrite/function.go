@@ -17,6 +17,7 @@ type rewriter struct {
 
 	locals  int   // against Caps.LocalsTotal
 	spent   int64 // against Caps.Work
+	native  int64 // against Caps.Native
 	mutable int   // mutable globals
 
 	function
@@ -111,8 +112,18 @@ func (w *rewriter) rewrite(t funcType, r *reader) {
 		r.over("memory for the compiler", uint64(f.space), w.caps.Space)
 		return
 	}
-	if w.spent += f.work(w.mutable); w.spent > w.caps.Work {
+	work := f.work(w.mutable)
+	if work > w.caps.FunctionWork {
+		r.over("work for the compiler in one function", uint64(work), w.caps.FunctionWork)
+		return
+	}
+	if w.spent += work; w.spent > w.caps.Work {
 		r.over("work for the compiler", uint64(w.spent), w.caps.Work)
+		return
+	}
+	w.native += nativeFunction + nativeValue*int64(len(t.params)+len(t.results))
+	if w.native > w.caps.Native {
+		r.over("machine code", uint64(w.native), w.caps.Native)
 	}
 	if w.keep && r.err == nil {
 		w.assemble(groups, decls)

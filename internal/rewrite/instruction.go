@@ -12,6 +12,7 @@ func (w *rewriter) instruction() {
 		w.info.Floats = true
 	}
 	f.space += int64(spaceOf(op, info.imm))
+	w.native += int64(nativeOf(op, info.imm))
 	switch info.imm {
 	case immNone:
 	case immLocal:
@@ -167,6 +168,7 @@ func (w *rewriter) brTable() {
 	f, r := &w.function, w.r
 	n := r.count("labels of a br_table", w.caps.BrTable, 1)
 	f.labels += n
+	w.native += nativeLabel * int64(n)
 	for range n + 1 {
 		label := r.index("label", len(f.frames))
 		if r.err != nil {
@@ -195,6 +197,7 @@ func (w *rewriter) call(start int) {
 func (w *rewriter) called(t funcType) {
 	f := &w.function
 	f.calls++
+	w.native += nativeValue * int64(len(t.params)+len(t.results))
 	f.straight = false
 	f.values += 8 * uint64(len(t.results))
 	f.spend(callCost + int64(len(t.params)+len(t.results)))

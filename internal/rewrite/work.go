@@ -47,3 +47,40 @@ func spaceOf(op byte, kind imm) int {
 	}
 	return 200
 }
+
+// nativeOf estimates the machine code, in bytes, that an instruction becomes.
+// Few bytes of a module can become forty times as many, which the compiler holds
+// twice before the last function is done. Measured on functions of one kind of
+// instruction on amd64, with room for operands that are kept on the stack. The
+// code of real programs is a third of the estimate.
+func nativeOf(op byte, kind imm) int {
+	switch {
+	case kind == immMemArg:
+		return 88
+	case op >= 0xa8 && op <= 0xbf: // truncations, conversions
+		return 240
+	case op >= 0x6d && op <= 0x70, op >= 0x7f && op <= 0x82: // divisions
+		return 144
+	case kind == immCall:
+		return 48
+	case kind == immCallIndirect:
+		return 264
+	case kind == immTable:
+		return 72
+	case kind == immMemGrow:
+		return 128
+	case kind == immMisc:
+		return 352
+	case kind == immVector:
+		return 96
+	case op == opLoop:
+		return 96
+	}
+	return 24
+}
+
+const (
+	nativeFunction = 192 // for each function: what it does on entry and on return
+	nativeValue    = 16  // for each parameter and result of a call
+	nativeLabel    = 8   // for each label of a br_table
+)

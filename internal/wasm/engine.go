@@ -5,8 +5,7 @@ package wasm
 
 import (
 	"context"
-	"fmt"
-	"sync"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -33,12 +32,16 @@ type Door interface {
 // Engine compiles modules. It is safe for concurrent use; guests of one engine
 // share compiled code and nothing else.
 type Engine struct {
+	// Deadline bounds one compilation, in wall time; 0: nothing does. It is set
+	// before the first one.
+	Deadline time.Duration
+
 	rt    wazero.Runtime
 	cache *Cache
 	cc    wazero.CompilationCache
 	dir   string // the engine's private cache folder, "" without a cache
 	lock  *sys.FileLock
-	mu    sync.Mutex // held while compiling with a cache: the private folder has one user
+	slot  chan struct{} // holds one item while a module is compiled
 }
 
 // New returns an engine. cache may be nil: every module is then compiled anew.
@@ -47,7 +50,7 @@ func New(ctx context.Context, cache *Cache) (*Engine, error) {
 		WithCoreFeatures(api.CoreFeaturesV2).
 		WithCloseOnContextDone(false). // ticks do this, at a tenth of the cost
 		WithDebugInfoEnabled(false)
-	e := &Engine{cache: cache}
+	e := &Engine{cache: cache, slot: make(chan struct{}, 1)}
 	if cache != nil {
 		dir, lock, err := makePrivate(privateRoot())
 		if err != nil {
@@ -70,14 +73,35 @@ func New(ctx context.Context, cache *Cache) (*Engine, error) {
 	return e, nil
 }
 
-// Close frees the engine. No guest of it may be running.
+// Close frees the engine. No guest of it may be running, and nothing is
+// compiled after it. A compilation that was given up and has not ended yet is
+// waited for, until ctx ends: then the engine is freed behind the caller's back.
 func (e *Engine) Close(ctx context.Context) error {
-	err := e.rt.Close(ctx)
-	if e.cc != nil {
-		e.cc.Close(ctx)
+	if e.dir != "" {
 		removePrivate(e.dir, e.lock)
 	}
-	return err
+	free := func(ctx context.Context) error {
+		err := e.rt.Close(ctx)
+		if e.cc != nil {
+			e.cc.Close(ctx)
+		}
+		return err
+	}
+	select {
+	case e.slot <- struct{}{}:
+		return free(ctx)
+	default:
+	}
+	select {
+	case e.slot <- struct{}{}:
+		return free(ctx)
+	case <-ctx.Done():
+		go func() {
+			e.slot <- struct{}{}
+			_ = free(context.WithoutCancel(ctx)) // nobody is there to hear of it
+		}()
+		return nil
+	}
 }
 
 // exportHost makes the host modules: every row of the table, and the ticks.
@@ -112,41 +136,6 @@ func (e *Engine) exportHost(ctx context.Context) error {
 		Instantiate(ctx)
 	return err
 }
-
-// Module is compiled code, ready to be instantiated many times.
-type Module struct {
-	e  *Engine
-	cm wazero.CompiledModule
-}
-
-// Compile compiles a rewritten module whose digest is given. Code comes from
-// the cache when it holds it and it authenticates; else it is put there.
-func (e *Engine) Compile(ctx context.Context, rewritten []byte, digest abi.Digest) (*Module, error) {
-	if e.cache != nil {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-	}
-	hit := false
-	if e.cache != nil {
-		hit = e.cache.load(digest, e.dir)
-	}
-	cm, err := e.rt.CompileModule(ctx, rewritten)
-	if err != nil {
-		return nil, &abi.Error{
-			Code: "F1-MOD-100", What: "the module does not validate", Err: err,
-			Hint: "rebuild the module; `wasm-validate` or `wasm-tools validate` tell the same with more detail",
-		}
-	}
-	if e.cache != nil {
-		if err := e.cache.settle(digest, e.dir, hit); err != nil {
-			return nil, fmt.Errorf("store compiled code: %w", err)
-		}
-	}
-	return &Module{e: e, cm: cm}, nil
-}
-
-// Close frees the compiled code. No guest of it may be running.
-func (m *Module) Close(ctx context.Context) error { return m.cm.Close(ctx) }
 
 // guestCtx carries the guest to host functions. It is a type of its own, and
 // not a value in a context, because a lookup would cost more than a call.

@@ -151,19 +151,51 @@ func TestFolderRights(t *testing.T) {
 	h.refused(abi.RefuseRights, abi.ENOTCAPABLE, "/w/f", abi.PathOpen, noWrite, 0, "f", 0, abi.RightFDWrite, 0, 0)
 	h.refused(abi.RefuseRights, abi.ENOTCAPABLE, "/w/n", abi.PathOpen, noWrite, 0, "n", abi.OFlagCreat, abi.RightFDWrite, 0, 0)
 	h.refused(abi.RefuseRights, abi.ENOTCAPABLE, "/w/f", abi.PathOpen, drop(0, abi.RightFDRead), 0, "f", 0, abi.RightFDRead, 0, 0)
-	// Everything else that is asked for in excess is left out.
-	fd := int(h.ok(abi.PathOpen, drop(0, abi.RightFDSeek|abi.RightFDWrite), 0, "f", 0, ^(abi.RightFDWrite), ^abi.Rights(0), 0).u32(0))
+	// Rights that are not the folder's to give are refused, base and inheriting;
+	// those that make no sense on what is opened are left out.
+	noSeek := drop(0, abi.RightFDSeek|abi.RightFDWrite)
+	h.refused(abi.RefuseRights, abi.ENOTCAPABLE, "/w/f", abi.PathOpen, noSeek, 0, "f", 0, abi.RightFDRead|abi.RightFDSeek, 0, 0)
+	h.refused(abi.RefuseRights, abi.ENOTCAPABLE, "/w/d", abi.PathOpen, noSeek, 0, "d", 0, 0, abi.RightFDSeek, 0)
+	h.refused(abi.RefuseRights, abi.ENOTCAPABLE, "/w/d", abi.PathOpen, drop(0, abi.RightFDReaddir), 0, "d", 0, abi.RightFDReaddir, 0, 0)
+	fd := int(h.ok(abi.PathOpen, noSeek, 0, "f", 0, ^(abi.RightFDWrite | abi.RightFDSeek), ^abi.Rights(0), 0).u32(0))
 	r := h.ok(abi.FdFdstatGet, fd)
 	if got := abi.Rights(r.u64(8)); got != abi.FileRights&^(abi.RightFDSeek|abi.RightFDWrite) {
 		t.Errorf("%b", got)
 	}
 	// A folder hands down no more than it was handed.
-	d := int(h.ok(abi.PathOpen, noWrite, 0, "d", abi.OFlagDirectory, ^abi.Rights(0), ^abi.Rights(0), 0).u32(0))
+	d := int(h.ok(abi.PathOpen, noWrite, 0, "d", abi.OFlagDirectory, ^abi.Rights(0), ^abi.RightFDWrite, 0).u32(0))
 	r = h.ok(abi.FdFdstatGet, d)
 	if abi.Rights(r.u64(8)) != abi.DirRights || abi.Rights(r.u64(16)) != all&^abi.RightFDWrite {
 		t.Errorf("%b %b", r.u64(8), r.u64(16))
 	}
 	h.refused(abi.RefuseRights, abi.ENOTCAPABLE, "/w/d/n", abi.PathOpen, d, 0, "n", abi.OFlagCreat, abi.RightFDWrite, 0, 0)
+}
+
+// TestSyncRights: what makes a file wait for the disk needs the right to sync on
+// the folder it is opened from.
+func TestSyncRights(t *testing.T) {
+	h := usual(t)
+	h.write("w/f", "text")
+	const data, sync = abi.RightFDDatasync, abi.RightFDSync
+	for _, c := range []struct {
+		gone abi.Rights // from the folder
+		ok   uint16     // the flags that are still allowed
+	}{
+		{0, abi.FDFlagDsync | abi.FDFlagRsync | abi.FDFlagSync},
+		{data, abi.FDFlagDsync | abi.FDFlagRsync | abi.FDFlagSync}, // the right to sync holds it
+		{sync, abi.FDFlagDsync},
+		{data | sync, 0},
+	} {
+		fd := h.folder("w")
+		h.ok(abi.FdFdstatSetRights, fd, abi.DirRights&^c.gone, all)
+		for _, flag := range []uint16{abi.FDFlagDsync, abi.FDFlagRsync, abi.FDFlagSync} {
+			want := abi.ESUCCESS
+			if c.ok&flag == 0 {
+				want = abi.ENOTCAPABLE
+			}
+			h.want(want, abi.PathOpen, fd, 0, "f", 0, readable, 0, flag)
+		}
+	}
 }
 
 func TestReadOnlyRights(t *testing.T) {

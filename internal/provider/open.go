@@ -12,11 +12,9 @@ type opening struct {
 }
 
 // resolveOpen resolves path_open. The new descriptor gets of the rights asked
-// for those that the folder's descriptor hands down and that make sense on what
-// is opened: libcs ask for more than that. Only the two that are the access mode
-// are refused outright, and only on a file.
+// for those that make sense on what is opened: libcs ask for more than that. One
+// that would, and that the folder's descriptor does not hand down, is refused.
 func (w *World) resolveOpen(c *abi.Call, t *target) {
-	const access = abi.RightFDRead | abi.RightFDWrite
 	oflags, fdflags := uint16(c.Args[3]), uint16(c.Args[6])
 	has := func(f uint16) bool { return oflags&f != 0 }
 	creat := has(abi.OFlagCreat)
@@ -28,6 +26,7 @@ func (w *World) resolveOpen(c *abi.Call, t *target) {
 	if has(abi.OFlagTrunc) && !w.mayCut(c.Args[0]) {
 		need |= abi.RightPathFilestatSetSize
 	}
+	need |= w.syncing(c.Args[0], fdflags)
 	follow := c.Args[1]&uint64(abi.LookupSymlinkFollow) != 0
 	w.locate(c.Args[0], c.Path[0], need, lookup{follow: follow && !excl, through: !excl}, t)
 	if t.refused != 0 || t.inert {
@@ -36,11 +35,15 @@ func (w *World) resolveOpen(c *abi.Call, t *target) {
 	d := w.get(c.Args[0])
 	asked := abi.Rights(c.Args[4])
 	write := asked&abi.RightFDWrite != 0
-	if !t.isDir() && !(excl && t.exists) {
-		if write || has(abi.OFlagTrunc) || creat && !t.exists {
+	fits, pass := abi.FileRights, abi.Rights(0)
+	if t.isDir() {
+		fits, pass = abi.DirRights, abi.DirRights|abi.FileRights
+	}
+	if !(excl && t.exists) {
+		if !t.isDir() && (write || has(abi.OFlagTrunc) || creat && !t.exists) {
 			t.change()
 		}
-		if asked&access&^d.inheriting != 0 && t.refused == 0 {
+		if (asked&fits|abi.Rights(c.Args[5])&pass)&^d.inheriting != 0 && t.refused == 0 {
 			t.refused, t.errno = abi.RefuseRights, abi.ENOTCAPABLE
 		}
 	}
@@ -63,10 +66,6 @@ func (w *World) resolveOpen(c *abi.Call, t *target) {
 		Sync:  fdflags&(abi.FDFlagSync|abi.FDFlagRsync) != 0,
 		Dsync: fdflags&abi.FDFlagDsync != 0,
 	}}
-	fits := abi.FileRights
-	if t.isDir() {
-		fits = abi.DirRights
-	}
 	op := &w.opening
 	op.base = asked & d.inheriting & fits
 	if t.mnt != nil && t.mnt.readOnly {
@@ -84,6 +83,19 @@ func (w *World) mayCut(fd uint64) bool {
 	const cut = abi.RightFDWrite | abi.RightFDFilestatSetSize
 	d := w.get(fd)
 	return d != nil && d.inheriting&cut == cut
+}
+
+// syncing is the right that path_open needs on the folder's descriptor fd for
+// those of fdflags that make writes or reads wait for the disk. The right to sync
+// is also that to sync data only.
+func (w *World) syncing(fd uint64, fdflags uint16) abi.Rights {
+	switch d := w.get(fd); {
+	case fdflags&(abi.FDFlagSync|abi.FDFlagRsync) != 0:
+		return abi.RightFDSync
+	case fdflags&abi.FDFlagDsync != 0 && d != nil && d.base&abi.RightFDSync == 0:
+		return abi.RightFDDatasync
+	}
+	return 0
 }
 
 // openable notes why what t is can't be opened so.

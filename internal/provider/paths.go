@@ -1,6 +1,10 @@
 package provider
 
-import "github.com/forgeone/forgeone/abi"
+import (
+	"strings"
+
+	"github.com/forgeone/forgeone/abi"
+)
 
 // resolvePath resolves the calls that name a path from a folder's descriptor.
 func (w *World) resolvePath(c *abi.Call, o *abi.Object) {
@@ -19,6 +23,9 @@ func (w *World) resolvePath(c *abi.Call, o *abi.Object) {
 	case abi.PathUnlinkFile, abi.PathRemoveDirectory:
 		w.locate(c.Args[0], c.Path[0], c.Row.Needs, lookup{}, t)
 		t.remove(c.Row.Num)
+		if t.errno == abi.EINVAL && strings.HasSuffix(strings.TrimRight(c.Path[0], "/"), "..") {
+			t.errno = abi.ENOTEMPTY // it holds what the path came through
+		}
 	case abi.PathRename, abi.PathLink:
 		w.resolveTwo(c, o)
 		return

@@ -101,13 +101,18 @@ func (w *World) until(s abi.Subscription) (time.Duration, abi.Errno) {
 
 // ready tells what a descriptor's subscription s comes to: a waiter if it has to
 // be waited for; else an errno, or how many bytes can be moved. A stream does not
-// tell how many: at least one.
+// tell how many: at least one. The right to poll holds only together with the
+// right to do what is polled for.
 func (w *World) ready(s abi.Subscription) (waiter, abi.Errno, uint64) {
 	d, write := w.get(uint64(s.FD)), s.Type == abi.EventFDWrite
+	need := abi.RightPollFDReadwrite | abi.RightFDRead
+	if write {
+		need = abi.RightPollFDReadwrite | abi.RightFDWrite
+	}
 	switch {
 	case d == nil:
 		return waiter{}, abi.EBADF, 0
-	case d.base&abi.RightPollFDReadwrite == 0:
+	case d.base&need != need:
 		return waiter{}, abi.ENOTCAPABLE, 0
 	case d.kind == kindStream && d.stream.Ready(write):
 		return waiter{}, 0, 1

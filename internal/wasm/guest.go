@@ -38,6 +38,7 @@ type Guest struct {
 	gas    api.MutableGlobal
 	c      abi.Call
 	in     []byte // gathered input; reused
+	vecs   []byte // the iovecs of the call's output, as in guest memory; reused
 	stop   abi.Outcome
 	exit   uint32
 	memory *memory

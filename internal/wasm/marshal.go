@@ -214,8 +214,11 @@ func (g *Guest) gather(i int, ptr, n uint32) {
 }
 
 // capacity checks the iovecs and returns the bytes they offer, up to MaxTransfer.
+// It keeps them: what the call writes may lie over their table, and must go where
+// was checked.
 func (g *Guest) capacity(ptr, n uint32) int {
 	t := g.iovecs(ptr, n)
+	g.vecs = append(g.vecs[:0], t...)
 	total := uint64(0)
 	for k := 0; k+abi.IovecSize <= len(t); k += abi.IovecSize {
 		b, size := binary.LittleEndian.Uint32(t[k:]), binary.LittleEndian.Uint32(t[k+4:])
@@ -237,7 +240,7 @@ func (g *Guest) lower(p *plan, stack []uint64) {
 		ptr := uint32(stack[at])
 		switch t := p.row.Params[i].Type; t {
 		case abi.BytesOut:
-			g.scatter(ptr, uint32(stack[at+1]), out)
+			g.scatter(out)
 		case abi.BufferOut, abi.EventsOut:
 			g.write(ptr, out)
 		case abi.StringsOut:
@@ -251,20 +254,12 @@ func (g *Guest) lower(p *plan, stack []uint64) {
 	}
 }
 
-// scatter fills the iovecs in order. The table was read before; where an iovec
-// lies over the table, later entries are what the guest asked for: they are
-// read as they are now, and checked again.
-func (g *Guest) scatter(ptr, n uint32, out []byte) {
-	for k := uint32(0); k < n && len(out) > 0; k++ {
-		e, ok := g.read(ptr+k*abi.IovecSize, abi.IovecSize)
-		if !ok {
-			return
-		}
-		b, ok := g.read(binary.LittleEndian.Uint32(e), binary.LittleEndian.Uint32(e[4:]))
-		if !ok {
-			return
-		}
-		out = out[copy(b, out):]
+// scatter fills the iovecs in order, as they were when the call was lifted.
+func (g *Guest) scatter(out []byte) {
+	for t := g.vecs; len(out) > 0 && len(t) >= abi.IovecSize; t = t[abi.IovecSize:] {
+		n := min(uint32(len(out)), binary.LittleEndian.Uint32(t[4:]))
+		g.write(binary.LittleEndian.Uint32(t), out[:n])
+		out = out[n:]
 	}
 }
 

@@ -48,7 +48,7 @@ var moduleCodes = []CodeInfo{
 	},
 	{
 		CodeModuleOldWASI, "an import of wasi_unstable",
-		"The module was built for WASI's first snapshot, wasi_unstable, whose structures differ from preview 1's. Build it anew with a current toolchain for wasm32-wasip1.", 1,
+		"The module was built for WASI's first snapshot, wasi_unstable. Its functions have the names of preview 1's, but its structures differ: a file's status has 56 bytes with a link count of 32 bits, and fd_seek counts whence as current, end, start. Run as preview 1 it would read and write its own memory in the wrong places. Build it anew: GOOS=wasip1 GOARCH=wasm go build, cargo build --target wasm32-wasip1, or clang --target=wasm32-wasi with wasi-sdk 8 or later.", 1,
 	},
 	{
 		CodeModuleReserved, "a reserved name",

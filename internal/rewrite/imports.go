@@ -80,7 +80,9 @@ func (m *module) checkImport(r *reader, i Import, t funcType, at int) {
 	const build = "build for WASI preview 1: GOOS=wasip1 GOARCH=wasm go build, or cargo build --target wasm32-wasip1"
 	if i.Module == "wasi_unstable" {
 		r.at = at
-		r.fail(abi.CodeModuleOldWASI, build, "import %q.%q: wasi_unstable is the ABI before WASI preview 1", i.Module, i.Name)
+		// Its functions have preview 1's names and types, so taking them for those
+		// would seem to work until a file's size is read where its links are counted.
+		r.fail(abi.CodeModuleOldWASI, build+", or wasi-sdk 8 or later", "import %q.%q: wasi_unstable is the ABI before WASI preview 1; its file status has 56 bytes, not 64, and fd_seek's whence another order", i.Module, i.Name)
 		return
 	}
 	var row *abi.Row

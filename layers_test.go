@@ -37,6 +37,7 @@ var layer = map[string]int{
 	"internal/policy":            2,
 	"internal/trace":             2,
 	"internal/wasm":              2,
+	"internal/provider/conform":  3, // preview 1, function by errno, for tests
 	"internal/gate":              3,
 	"internal/serve":             3, // HTTP, for commands that name an address
 	"internal/brain":             3,

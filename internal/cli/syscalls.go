@@ -26,6 +26,7 @@ type syscallJSON struct {
 	Needs    uint64      `json:"needs,omitempty"`
 	Blocks   bool        `json:"blocks,omitempty"`
 	Provided bool        `json:"provided"`
+	Errnos   []string    `json:"errnos,omitempty"`
 	Doc      string      `json:"doc"`
 }
 
@@ -33,6 +34,9 @@ func syscallOf(r *abi.Row) syscallJSON {
 	j := syscallJSON{Num: r.Num, Module: r.Iface.Module(), Name: r.Name, Class: r.Class.String(), Needs: uint64(r.Needs), Blocks: r.Blocks, Provided: r.Provided, Doc: r.Doc, Params: []paramJSON{}}
 	for _, p := range r.Params {
 		j.Params = append(j.Params, paramJSON{p.Name, p.Type.String(), p.Type.Dir() == abi.Out, p.Words})
+	}
+	for _, e := range r.Errnos() {
+		j.Errnos = append(j.Errnos, e.String())
 	}
 	return j
 }
@@ -90,6 +94,9 @@ func describeSyscall(w io.Writer, r *abi.Row) {
 	fmt.Fprintf(w, "class     %s\n", r.Class)
 	if r.Needs != 0 {
 		fmt.Fprintf(w, "needs     %s\n", strings.Join(abi.RightsNames(r.Needs), ", "))
+	}
+	if es := syscallOf(r).Errnos; len(es) > 0 {
+		fmt.Fprintf(w, "answers   %s\n", strings.Join(es, ", "))
 	}
 	if r.Blocks {
 		fmt.Fprintln(w, "blocks    yes: the answer is decided again before the guest gets it")

@@ -105,8 +105,7 @@ func (w *World) performFD(c *abi.Call, o *abi.Object) abi.Errno {
 	case abi.FdWrite:
 		return w.write(c, d)
 	case abi.FdPread:
-		n, e := d.file.Pread(c.Out, int64(c.Args[2]))
-		return moved(c, n, e)
+		return d.pread(c, int64(c.Args[2]))
 	case abi.FdPwrite:
 		return d.pwrite(c)
 	case abi.FdSeek:

@@ -19,11 +19,11 @@ func moved(c *abi.Call, n int, e abi.Errno) abi.Errno {
 
 func (w *World) read(c *abi.Call, d *descriptor) abi.Errno {
 	if d.kind == kindFile {
-		n, e := d.file.Pread(c.Out, d.pos)
+		e := d.pread(c, d.pos)
 		if e == 0 {
-			d.pos += int64(n)
+			d.pos += int64(c.OutLen)
 		}
-		return moved(c, n, e)
+		return e
 	}
 	switch {
 	case len(c.Out) == 0:
@@ -32,6 +32,13 @@ func (w *World) read(c *abi.Call, d *descriptor) abi.Errno {
 		return abi.EAGAIN
 	}
 	n, e := d.stream.Read(c.Out, w.done)
+	return moved(c, n, e)
+}
+
+// pread reads from off on. No file reaches past the largest offset, and hosts
+// refuse to be asked for what would lie there.
+func (d *descriptor) pread(c *abi.Call, off int64) abi.Errno {
+	n, e := d.file.Pread(c.Out[:min(int64(len(c.Out)), math.MaxInt64-off)], off)
 	return moved(c, n, e)
 }
 

@@ -24,6 +24,7 @@ var layer = map[string]int{
 	"internal/wasmtest":          1, // modules by hand, for tests
 	"internal/trust":             1,
 	"internal/merkle":            1, // trees of logs, and the tiles they are published in
+	"internal/signednote":        1, // notes that logs and witnesses exchange
 	"internal/rewrite":           1,
 	"internal/provider/tree":     1, // the one interface of what can be mounted
 	"internal/provider/pure":     1,
@@ -54,6 +55,7 @@ var layer = map[string]int{
 // within says which packages of one floor may import which others of it.
 var within = map[string][]string{
 	"internal/merkle":            {"internal/seal"}, // hashes
+	"internal/signednote":        {"internal/seal"}, // signatures
 	"internal/provider/pure":     {"internal/provider/tree"},
 	"internal/provider/host":     {"internal/provider/tree"},
 	"internal/provider/treetest": {"internal/provider/tree"},
@@ -67,9 +69,9 @@ var owner = map[string][]string{
 	"github.com/spf13/cobra":            {"internal/cli"},
 	"github.com/spf13/pflag":            {"internal/cli"},
 	"github.com/cedar-policy/cedar-go":  {"internal/policy"},
-	"filippo.io/mldsa":                  {"internal/seal"},               // ML-DSA, until the standard library has it
-	"filippo.io/age":                    {"internal/keys"},               // private keys at rest
-	"golang.org/x/mod":                  {"evidence", "internal/merkle"}, // notes there, trees here
+	"filippo.io/mldsa":                  {"internal/seal"},                                      // ML-DSA, until the standard library has it
+	"filippo.io/age":                    {"internal/keys"},                                      // private keys at rest
+	"golang.org/x/mod":                  {"evidence", "internal/merkle", "internal/signednote"}, // trees and notes, and their proofs
 	"golang.org/x/sys":                  {"internal/sys", "internal/provider/host"},
 	"github.com/goccy/go-yaml":          {"internal/config"},
 	"github.com/fxamacker/cbor/v2":      {"internal/codec"},

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/signednote"
 )
 
 // catchUp reads what was appended since, checks it, and gives it to the
@@ -118,7 +119,7 @@ func (l *Log) adopt() error {
 	}
 	next := l.o.Key
 	switch {
-	case l.signer != nil && bytes.Equal(l.signer.key.Public(), key):
+	case l.signer != nil && bytes.Equal(l.signer.Private().Public(), key):
 		return nil
 	case bytes.Equal(next.Public(), key):
 	case l.o.NextKey == nil:
@@ -132,7 +133,7 @@ func (l *Log) adopt() error {
 			return stale(errors.New("the key found for it is another one"))
 		}
 	}
-	l.signer = newSigner(l.w.c.origin, next)
+	l.signer = signednote.NewSigner(l.w.c.origin, next)
 	return nil
 }
 

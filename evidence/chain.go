@@ -7,12 +7,11 @@ import (
 	"fmt"
 	"hash"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
 	"github.com/forgeone/forgeone/internal/merkle"
 	"github.com/forgeone/forgeone/internal/seal"
+	"github.com/forgeone/forgeone/internal/signednote"
 )
 
 const sealDomain = "forgeone/seal/v1"
@@ -36,7 +35,7 @@ type chain struct {
 	// checked says that the signature of every commit is checked, and not only of
 	// those over a hand-over to another key.
 	checked bool
-	known   note.Verifiers // of the key knownOf
+	known   signednote.Verifiers // of the key knownOf
 	knownOf PublicKey
 	// opened says that the segment's first batch is still to come.
 	opened bool
@@ -147,9 +146,9 @@ func (c *chain) apply(b *batch) error {
 // signed checks that key signed the note of a commit.
 func (c *chain) signed(n []byte, key PublicKey) error {
 	if !bytes.Equal(key, c.knownOf) {
-		c.known, c.knownOf = newVerifiers(c.origin, []PublicKey{key}), key
+		c.known, c.knownOf = signednote.NewVerifiers(c.origin, key), key
 	}
-	return verifyNote(n, c.known)
+	return c.known.Alone(n)
 }
 
 // says reads the commit of b, which must be of this log.

@@ -2,16 +2,14 @@ package evidence
 
 import (
 	"encoding/base64"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
-
-	"golang.org/x/mod/sumdb/note"
+	"time"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/seal"
+	"github.com/forgeone/forgeone/internal/signednote"
 )
 
 // PublicKey is the Ed25519 key that verifies a log, 32 bytes.
@@ -40,80 +38,46 @@ const (
 // VerifierKey returns key in the form that note and checkpoint tools take,
 // "<origin>+<hash>+<base64>" (C2SP signed-note).
 func VerifierKey(origin string, key PublicKey) string {
-	return fmt.Sprintf("%s+%08x+%s", origin, keyHash(origin, key), base64.StdEncoding.EncodeToString(append([]byte{noteEd25519}, key...)))
+	return NoteKey{Name: origin, Type: SigLog, Key: key}.String()
 }
 
-// noteEd25519 is the signature type of Ed25519 in signed notes.
-const noteEd25519 = 1
+// Notes and checkpoints as witnesses and others exchange them.
+type (
+	// Checkpoint is a tree head with the signatures on it, of which none is checked.
+	Checkpoint = signednote.Checkpoint
+	// NoteSignature is a signature line of a note.
+	NoteSignature = signednote.Signature
+	// NoteKey is a verifier key of signed notes: whose signature, and of what type.
+	NoteKey = signednote.Key
+)
 
-// keyHash is the key id of C2SP signed-note: SHA-256(name ‖ "\n" ‖ type ‖ key)[:4].
-func keyHash(name string, key PublicKey) uint32 {
-	d := seal.SHA256([]byte(name), []byte{'\n', noteEd25519}, key)
-	return binary.BigEndian.Uint32(d[:])
-}
+// Signature types of notes, and the bound of a checkpoint with its signatures.
+const (
+	SigLog        = signednote.SigLog
+	SigWitness    = signednote.SigWitness
+	MaxCheckpoint = signednote.MaxCheckpoint
+)
 
-// appendCheckpoint appends the text that is signed (C2SP tlog-checkpoint).
-func appendCheckpoint(dst []byte, origin string, size uint64, root abi.Digest) []byte {
-	dst = append(append(dst, origin...), '\n')
-	dst = append(strconv.AppendUint(dst, size, 10), '\n')
-	dst = base64.StdEncoding.AppendEncode(dst, root[:])
-	return append(dst, '\n')
-}
-
-// noteSigner lets package note sign with our key.
-type noteSigner struct {
-	origin string
-	hash   uint32
-	key    *seal.PrivateKey
-}
-
-func newSigner(origin string, key *seal.PrivateKey) *noteSigner {
-	return &noteSigner{origin, keyHash(origin, key.Public()), key}
-}
-
-func (s *noteSigner) Name() string                    { return s.origin }
-func (s *noteSigner) KeyHash() uint32                 { return s.hash }
-func (s *noteSigner) Sign(msg []byte) ([]byte, error) { return s.key.SignRaw(msg), nil }
-
-// sign returns the note of a checkpoint text.
-func (s *noteSigner) sign(text []byte) ([]byte, error) {
-	return note.Sign(&note.Note{Text: string(text)}, s)
-}
-
-// noteVerifier lets package note verify with one of our keys.
-type noteVerifier struct {
-	origin string
-	hash   uint32
-	key    PublicKey
-}
-
-func (v *noteVerifier) Name() string                { return v.origin }
-func (v *noteVerifier) KeyHash() uint32             { return v.hash }
-func (v *noteVerifier) Verify(msg, sig []byte) bool { return v.key.VerifyRaw(msg, sig) }
-
-// newVerifiers returns the keys as verifiers of notes named origin.
-func newVerifiers(origin string, keys []PublicKey) note.Verifiers {
-	var list []note.Verifier
-	seen := map[string]bool{}
-	for _, k := range keys {
-		if !seen[string(k)] {
-			seen[string(k)] = true
-			list = append(list, &noteVerifier{origin, keyHash(origin, k), k})
-		}
-	}
-	return note.VerifierList(list...)
-}
-
-// verifyNote checks that one of the known keys signed the note n.
-func verifyNote(n []byte, known note.Verifiers) error {
-	opened, err := note.Open(n, known)
+// ParseCheckpoint reads a checkpoint strictly: Bytes gives b again. Anything else
+// is refused with CodeNote.
+func ParseCheckpoint(b []byte) (*Checkpoint, error) {
+	c, err := signednote.Parse(b)
 	if err != nil {
-		return err
+		return nil, &abi.Error{Code: CodeNote, What: "this is not a checkpoint", Err: err}
 	}
-	if len(opened.Sigs) != 1 || len(opened.UnverifiedSigs) != 0 {
-		return errors.New("the commit does not have exactly one signature")
-	}
-	return nil
+	return c, nil
+}
+
+// ParseNoteKey reads a verifier key, "name+hash+base64(type ‖ key)", with white
+// space around it allowed. Keys of other types than the two known are refused with
+// CodeNoteKey.
+func ParseNoteKey(text string) (NoteKey, error) { return signednote.ParseKey(text) }
+
+// Cosign returns the line by which the witness name says that at that time c was
+// the largest head of its log that it had seen, and was consistent with all
+// before (C2SP tlog-cosignature, cosignature/v1). The caller has made sure of it.
+func Cosign(key *PrivateKey, name string, at time.Time, c *Checkpoint) string {
+	return signednote.Cosign(key, name, at, c)
 }
 
 var errNote = errors.New("not a checkpoint with one signature")
@@ -133,7 +97,7 @@ func parseNote(b []byte) (c checkpoint, err error) {
 		return c, errNote
 	}
 	lines := strings.Split(string(b), "\n")
-	if len(lines) != 6 || lines[3] != "" || lines[5] != "" || !validOrigin(lines[0]) {
+	if len(lines) != 6 || lines[3] != "" || lines[5] != "" || !signednote.ValidName(lines[0]) {
 		return c, errNote
 	}
 	size, err := strconv.ParseUint(lines[1], 10, 64)

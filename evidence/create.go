@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/signednote"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -68,7 +69,7 @@ func create(o Options) error {
 		Kind: abi.KindGenesis, Time: max(o.Now().UnixNano(), 0), // no record is from before 1970
 		Body: &abi.Genesis{Origin: o.Origin, LogKey: o.Key.Public()},
 	}
-	b, err := c.opening(g, newSigner(o.Origin, o.Key))
+	b, err := c.opening(g, signednote.NewSigner(o.Origin, o.Key))
 	if err != nil {
 		return err
 	}

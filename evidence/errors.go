@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/signednote"
 )
 
 // Codes of this package's errors; `forgeone explain` says what each means.
@@ -48,9 +49,9 @@ const (
 	CodeBehind      abi.Code = "F1-LOG-042"
 	CodeForked      abi.Code = "F1-LOG-043"
 	CodeQuorum      abi.Code = "F1-LOG-044"
-	CodeNote        abi.Code = "F1-LOG-045"
-	CodeCosignature abi.Code = "F1-LOG-046"
-	CodeNoteKey     abi.Code = "F1-LOG-047"
+	CodeNote                 = signednote.CodeNote
+	CodeCosignature          = signednote.CodeCosignature
+	CodeNoteKey              = signednote.CodeKey
 
 	CodeRolledBack abi.Code = "F1-LOG-060"
 	CodeState      abi.Code = "F1-LOG-061"

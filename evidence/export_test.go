@@ -11,6 +11,7 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/merkle"
+	"github.com/forgeone/forgeone/internal/signednote"
 	"github.com/forgeone/forgeone/internal/sys"
 	"github.com/forgeone/forgeone/internal/sys/faultfs"
 )
@@ -276,7 +277,7 @@ func TestExportCheckpoint(t *testing.T) {
 		code abi.Code
 	}{{350, CodeNoCommit}, {701, CodeTree}} {
 		fill(t, l, 100)
-		text, err := newSigner(l.Origin(), o.Key).sign(appendCheckpoint(nil, l.Origin(), x.size, abi.Digest{1}))
+		text, err := signednote.NewSigner(l.Origin(), o.Key).Note(signednote.AppendText(nil, l.Origin(), x.size, abi.Digest{1}))
 		if err != nil {
 			t.Fatal(err)
 		}

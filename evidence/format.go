@@ -7,11 +7,10 @@ import (
 	"hash/crc32"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
+	"github.com/forgeone/forgeone/internal/signednote"
 )
 
 // The bytes of a segment. Integers are little-endian.
@@ -24,9 +23,8 @@ const (
 	frameRecord = 1
 	frameCommit = 2
 
-	maxOrigin = 255
-	maxNote   = 1024    // bytes of a commit's body
-	maxBatch  = 4 << 20 // bytes of a batch's frames, its commit included
+	maxNote  = 1024    // bytes of a commit's body
+	maxBatch = 4 << 20 // bytes of a batch's frames, its commit included
 
 	maxTransaction = 1 << 20   // bytes of one transaction's frames
 	chunk          = 1 << 20   // bytes preallocated at a time
@@ -100,22 +98,15 @@ func parseHeader(b []byte) (h header, err error) {
 		return h, fmt.Errorf("segment is of version %d, this software reads version %d", le.Uint32(b[hVersion:]), headerVersion)
 	}
 	n := int(le.Uint16(b[hOrigin:]))
-	if n > maxOrigin {
+	if n > signednote.MaxName {
 		return h, fmt.Errorf("segment header has an origin of %d bytes", n)
 	}
 	h = header{Number: le.Uint64(b[hNumber:]), First: le.Uint64(b[hFirst:]), Origin: string(b[hOrigin+2 : hOrigin+2+n])}
 	copy(h.Prev[:], b[hPrev:])
-	if !validOrigin(h.Origin) || !bytes.Equal(h.encode(), b[:headerSize]) {
+	if !signednote.ValidName(h.Origin) || !bytes.Equal(h.encode(), b[:headerSize]) {
 		return h, fmt.Errorf("segment header is not in canonical form")
 	}
 	return h, nil
-}
-
-// validOrigin tells whether s can name a log: it is the key name of a signed
-// note, so it has no white space and no plus sign.
-func validOrigin(s string) bool {
-	return s != "" && len(s) <= maxOrigin && utf8.ValidString(s) && !strings.Contains(s, "+") &&
-		strings.IndexFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r < 0x20 || r == 0x7f }) < 0
 }
 
 // appendFrame appends the frame of body to dst. The checksum covers length,

@@ -16,6 +16,7 @@ import (
 	"github.com/forgeone/forgeone/internal/codec"
 	"github.com/forgeone/forgeone/internal/merkle"
 	"github.com/forgeone/forgeone/internal/seal"
+	"github.com/forgeone/forgeone/internal/signednote"
 )
 
 // FuzzScanner: whatever stands in a segment, reading it ends, takes little
@@ -75,7 +76,7 @@ func FuzzNote(f *testing.F) {
 		if err != nil {
 			return
 		}
-		text := appendCheckpoint(nil, c.origin, c.size, c.root)
+		text := signednote.AppendText(nil, c.origin, c.size, c.root)
 		if string(text) != c.text || !bytes.HasPrefix(in, append(text, '\n')) {
 			t.Fatalf("%q reads as %q", in, text)
 		}
@@ -152,7 +153,7 @@ func FuzzPost(f *testing.F) {
 	}
 	s := postSign(key, c)
 	f.Add(append(bytes.Clone(n), s.Line()...))
-	f.Add(append(bytes.Clone(n), NoteSignature{s.Name, s.Hash, s.Sig[:9]}.Line()...))
+	f.Add(append(bytes.Clone(n), NoteSignature{Name: s.Name, Hash: s.Hash, Sig: s.Sig[:9]}.Line()...))
 	f.Add(append(append(bytes.Clone(n), s.Line()...), s.Line()...))
 	f.Add(n)
 	f.Fuzz(func(t *testing.T, in []byte) {
@@ -161,7 +162,7 @@ func FuzzPost(f *testing.F) {
 			return
 		}
 		// It is a signature over c: who has no key takes it from where it was.
-		p, err := parseCheckpoint(in)
+		p, err := signednote.Parse(in)
 		if err != nil || !bytes.Contains(in, []byte(s.Line())) || c.root != p.Root {
 			t.Fatalf("%q counts", in)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/signednote"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -31,7 +32,7 @@ type Log struct {
 	turn    *sys.Turnstile // nil: reading, and there is no lock file
 	counter *sys.Counter   // nil: reading, and there is no counter
 	dir     fs.FileInfo
-	signer  *noteSigner
+	signer  *signednote.Signer
 	alloc   int64 // size of the segment file: up to here there are zeros to write on
 	tx      transaction
 	control uint64 // index of the last control record, plus 1

@@ -9,6 +9,7 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/seal"
+	"github.com/forgeone/forgeone/internal/signednote"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -93,13 +94,13 @@ func (l *Log) signedByUs(note []byte) bool {
 		keys = append([]PublicKey{l.o.Key.Public()}, keys...)
 	}
 	if l.signer != nil {
-		keys = append([]PublicKey{l.signer.key.Public()}, keys...)
+		keys = append([]PublicKey{l.signer.Private().Public()}, keys...)
 	}
 	if len(keys) == 0 {
 		return true
 	}
 	keys = append([]PublicKey{l.w.c.terms.current()}, keys...)
-	return verifyNote(note, newVerifiers(l.w.c.origin, keys)) == nil
+	return signednote.NewVerifiers(l.w.c.origin, keys...).Alone(note) == nil
 }
 
 // span is where a commit's frame lies.

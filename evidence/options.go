@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/signednote"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -104,7 +105,7 @@ func (o Options) complete() (Options, error) {
 	switch {
 	case o.Dir == "":
 		return bad("no folder is given for the evidence log")
-	case o.Origin != "" && !validOrigin(o.Origin):
+	case o.Origin != "" && !signednote.ValidName(o.Origin):
 		return bad("the origin is not one word of at most 255 bytes without +")
 	case o.SegmentBytes < minSegment || o.SegmentBytes > maxSegment:
 		return bad("the segment size is not between 16 KiB and 1 GiB")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/seal"
+	"github.com/forgeone/forgeone/internal/signednote"
 )
 
 // PostPublicKey is the ML-DSA-44 key (FIPS 204) by which a term's published
@@ -61,13 +62,13 @@ func postMessage(origin string, at, size uint64, root abi.Digest) []byte {
 // is the same bytes, whoever publishes it.
 func postSign(key *PostPrivateKey, c checkpoint) NoteSignature {
 	sig := append(make([]byte, 8), key.SignRaw(postMessage(c.origin, 0, c.size, c.root))...)
-	return NoteSignature{c.origin, postHash(c.origin, key.Public()), sig}
+	return NoteSignature{Name: c.origin, Hash: postHash(c.origin, key.Public()), Sig: sig}
 }
 
 // checkPost checks that key signed the note n, of which c is what it says. A line
 // that names the key and is not the key's is refused, whatever else there is.
 func checkPost(n []byte, c checkpoint, key PostPublicKey) error {
-	p, err := parseCheckpoint(n)
+	p, err := signednote.Parse(n)
 	if err != nil {
 		return err
 	}
@@ -126,11 +127,11 @@ func (t *terms) publish(n []byte, keys PostKeys) ([]byte, error) {
 	if err != nil || string(key.Public()) != string(public) {
 		return nil, noPostKey(c.size, public, err)
 	}
-	p, err := parseCheckpoint(n)
+	p, err := signednote.Parse(n)
 	if err != nil {
 		return nil, err
 	}
-	p.put(postSign(key, c))
+	p.Put(postSign(key, c))
 	return p.Bytes(), nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/seal"
+	"github.com/forgeone/forgeone/internal/signednote"
 )
 
 // postRing holds private ML-DSA-44 keys by their public halves.
@@ -60,7 +61,7 @@ func exportPost(t testing.TB, o Options, dir string) []byte {
 func stripped(t testing.TB, n []byte) []byte {
 	t.Helper()
 	at := bytes.LastIndexByte(n[:len(n)-1], '\n') + 1
-	if c, err := parseCheckpoint(n[:at]); err != nil || len(c.Sigs) != 1 {
+	if c, err := signednote.Parse(n[:at]); err != nil || len(c.Sigs) != 1 {
 		t.Fatal(err)
 	}
 	return n[:at]
@@ -72,7 +73,7 @@ func TestPostExport(t *testing.T) {
 	o, l, ring, post, dir := postLog(t)
 	for range 3 {
 		n := exportPost(t, o, dir)
-		c, err := parseCheckpoint(n)
+		c, err := signednote.Parse(n)
 		if err != nil || len(c.Sigs) != 2 || c.Size != l.Size() || len(c.Sigs[1].Sig) != 8+2420 {
 			t.Fatalf("%s %v", n, err)
 		}
@@ -150,7 +151,7 @@ func TestPostLineForged(t *testing.T) {
 	}
 	timed := func(at uint64, signed uint64) NoteSignature {
 		sig := append(binary.BigEndian.AppendUint64(nil, at), now.SignRaw(postMessage(c.origin, signed, c.size, c.root))...)
-		return NoteSignature{c.origin, postHash(c.origin, second), sig}
+		return NoteSignature{Name: c.origin, Hash: postHash(c.origin, second), Sig: sig}
 	}
 	passed := postSign(first, c) // under the present key's name
 	passed.Hash = postHash(c.origin, second)
@@ -175,7 +176,7 @@ func TestPostLineForged(t *testing.T) {
 		"over an older head":          {[]NoteSignature{line(func(c *checkpoint) { *c = old })}, CodePost},
 		"of another log":              {[]NoteSignature{line(func(c *checkpoint) { c.origin = "log.example/other" })}, CodePost},
 	} {
-		p, err := parseCheckpoint(stripped(t, n))
+		p, err := signednote.Parse(stripped(t, n))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -252,7 +253,7 @@ func TestPostGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if c, err := parseCheckpoint(exportPost(t, o, dir)); err != nil || len(c.Sigs) != 1 {
+		if c, err := signednote.Parse(exportPost(t, o, dir)); err != nil || len(c.Sigs) != 1 {
 			t.Fatal(err)
 		}
 		mustVerifyTiles(t, o, dir)
@@ -336,7 +337,7 @@ func TestPostHandOver(t *testing.T) {
 // TestPostLive: the tile folder of an open log has the signature as well.
 func TestPostLive(t *testing.T) {
 	o, l, _, post, _ := postLog(t)
-	key := l.signer.key
+	key := l.signer.Private()
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}

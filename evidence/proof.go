@@ -11,6 +11,7 @@ import (
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
 	"github.com/forgeone/forgeone/internal/merkle"
+	"github.com/forgeone/forgeone/internal/signednote"
 )
 
 const (
@@ -185,7 +186,7 @@ func signedByPost(n []byte, c checkpoint, keys []PostPublicKey) (err error) {
 
 // witnessesOf judges the cosignatures on the checkpoint c, whose note is n.
 func witnessesOf(n []byte, c checkpoint, o *VerifyOptions) (Witnessed, error) {
-	cosigned, err := parseCheckpoint(n)
+	cosigned, err := signednote.Parse(n)
 	if err != nil {
 		return Witnessed{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/signednote"
 )
 
 // TestProve: from the log and from tiles comes the same proof, for every record
@@ -169,7 +170,7 @@ func TestProofSize(t *testing.T) {
 	p := Proof{Index: 999_999, Hashes: make([]abi.Digest, 20)}
 	var err error
 	origin := DefaultOrigin(testKey(t).Public())
-	p.Checkpoint, err = newSigner(origin, testKey(t)).sign(appendCheckpoint(nil, origin, 1_000_000, abi.Digest{}))
+	p.Checkpoint, err = signednote.NewSigner(origin, testKey(t)).Note(signednote.AppendText(nil, origin, 1_000_000, abi.Digest{}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/merkle"
+	"github.com/forgeone/forgeone/internal/signednote"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -27,7 +28,7 @@ type ProveOptions struct {
 // VerifyInclusion checks that the RFC 6962 tree of that size and root has entry
 // at index. Its error is CodeProof.
 func VerifyInclusion(root abi.Digest, size, index uint64, entry []byte, proof []abi.Digest) error {
-	if size > maxTree || index >= size {
+	if size > signednote.MaxTree || index >= size {
 		return doesNotHold(fmt.Errorf("record %d of %d", index, size))
 	}
 	leaf := merkle.NewHasher().Leaf(entry)
@@ -37,14 +38,11 @@ func VerifyInclusion(root abi.Digest, size, index uint64, entry []byte, proof []
 // VerifyConsistency checks that the RFC 6962 tree of size records with that root
 // continues the one of old records. Its error is CodeProof.
 func VerifyConsistency(old uint64, oldRoot abi.Digest, size uint64, root abi.Digest, proof []abi.Digest) error {
-	if size > maxTree || old == 0 || old > size {
+	if size > signednote.MaxTree || old == 0 || old > size {
 		return doesNotHold(fmt.Errorf("from %d to %d records", old, size))
 	}
 	return doesNotHold(tlog.CheckTree(toTlog(proof), int64(size), tlog.Hash(root), int64(old), tlog.Hash(oldRoot)))
 }
-
-// maxTree bounds sizes of trees: package tlog counts in int64, and multiplies.
-const maxTree = 1 << 61
 
 func doesNotHold(err error) error {
 	if err == nil {
@@ -106,7 +104,7 @@ func openTiles(dir string) (tileFolder, checkpoint, error) {
 		return f, checkpoint{}, err
 	}
 	c, err := parsePublished(b)
-	if err != nil || c.size > maxTree {
+	if err != nil || c.size > signednote.MaxTree {
 		err = &abi.Error{Code: CodeExport, What: "the checkpoint of the export is malformed", Where: f.path(checkpointName), Err: err}
 	}
 	return f, c, err

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"golang.org/x/mod/sumdb/note"
+	"github.com/forgeone/forgeone/internal/signednote"
 )
 
 var errPublished = errors.New("not a signed checkpoint of a log")
@@ -14,7 +14,7 @@ var errPublished = errors.New("not a signed checkpoint of a log")
 // parsePublished reads a checkpoint that may have several signatures, and checks
 // none of them. It has no extension lines and is over one record at least.
 func parsePublished(b []byte) (c checkpoint, err error) {
-	p, err := parseCheckpoint(b)
+	p, err := signednote.Parse(b)
 	if err != nil {
 		return c, fmt.Errorf("%w: %w", errPublished, err)
 	}
@@ -58,11 +58,11 @@ func openPublished(b []byte, keys []PublicKey) (checkpoint, error) {
 	if err != nil {
 		return c, err
 	}
-	n, err := note.Open(b, newVerifiers(c.origin, keys))
+	text, err := signednote.NewVerifiers(c.origin, keys...).Open(b)
 	if err != nil {
 		return c, err
 	}
-	if n.Text != c.text {
+	if text != c.text {
 		return c, errPublished
 	}
 	return c, nil

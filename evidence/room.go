@@ -6,6 +6,7 @@ import (
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
 	"github.com/forgeone/forgeone/internal/seal"
+	"github.com/forgeone/forgeone/internal/signednote"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -135,7 +136,7 @@ func (l *Log) swap(f sys.File, path string, end int64) error {
 const tmpSuffix = ".tmp"
 
 // opening makes the batch of one record that begins a segment, and moves c past it.
-func (c *chain) opening(r abi.Record, s *noteSigner) ([]byte, error) {
+func (c *chain) opening(r abi.Record, s *signednote.Signer) ([]byte, error) {
 	e, err := codec.EncodeRecord(r)
 	if err != nil {
 		return nil, err
@@ -143,7 +144,7 @@ func (c *chain) opening(r abi.Record, s *noteSigner) ([]byte, error) {
 	t := c.tree
 	t.Push(c.h, c.h.Leaf(e))
 	root := t.Root(c.h)
-	note, err := s.sign(appendCheckpoint(nil, c.origin, t.N, root))
+	note, err := s.Note(signednote.AppendText(nil, c.origin, t.N, root))
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
+	"github.com/forgeone/forgeone/internal/signednote"
 )
 
 // Rotate hands the log over to the key next: it appends a log.key record, as a
@@ -52,7 +53,7 @@ func (l *Log) rotate(w *waiter) error {
 	}
 	rec := abi.Record{
 		Kind: abi.KindLogKey, Time: max(l.o.Now().UnixNano(), t.time),
-		Body: c.terms.newLogKey(l.signer.key, w.next, w.post, oldPost, t.tree.N, c.root),
+		Body: c.terms.newLogKey(l.signer.Private(), w.next, w.post, oldPost, t.tree.N, c.root),
 	}
 	entry, err := codec.EncodeRecord(rec)
 	if err != nil {
@@ -74,7 +75,7 @@ func (l *Log) rotate(w *waiter) error {
 	}
 	l.add(rs)
 	t.waiters = append(t.waiters, w)
-	t.terms, t.signer = &terms, newSigner(c.origin, w.next)
+	t.terms, t.signer = &terms, signednote.NewSigner(c.origin, w.next)
 	return l.flush()
 }
 

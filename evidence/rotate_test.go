@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/signednote"
 	"github.com/forgeone/forgeone/internal/sys"
 	"github.com/forgeone/forgeone/internal/sys/faultfs"
 )
@@ -53,7 +54,7 @@ func TestRotate(t *testing.T) {
 	if ts := l.Terms(); len(ts) != 2 || ts[1].From != 3 || !bytes.Equal(ts[1].Post, post) || !bytes.Equal(ts[1].Key, k1.Public()) {
 		t.Fatalf("%+v", ts)
 	}
-	if !strings.Contains(string(l.Checkpoint()), "\n4\n") || verifyNote(l.Checkpoint(), newVerifiers(l.Origin(), pins(k1))) != nil {
+	if !strings.Contains(string(l.Checkpoint()), "\n4\n") || signednote.NewVerifiers(l.Origin(), pins(k1)...).Alone(l.Checkpoint()) != nil {
 		t.Fatalf("%s", l.Checkpoint())
 	}
 	for _, k := range []*PrivateKey{k0, k1} {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/seal"
+	"github.com/forgeone/forgeone/internal/signednote"
 )
 
 // smallLog makes a closed log of one segment and three commits.
@@ -308,7 +309,7 @@ func TestForeignKeys(t *testing.T) {
 	wantCode(t, err, CodeStale)
 	l2 := openLog(t, o)
 	if _, err := l2.Update(ctx, func() ([]abi.Record, error) {
-		l2.signer = newSigner(l2.Origin(), other) // as in a program that was changed
+		l2.signer = signednote.NewSigner(l2.Origin(), other) // as in a program that was changed
 		return []abi.Record{runEnd(1)}, nil
 	}); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
 	"github.com/forgeone/forgeone/internal/seal"
+	"github.com/forgeone/forgeone/internal/signednote"
 )
 
 func newKey(t testing.TB) *PrivateKey {
@@ -53,7 +54,7 @@ func (f *forger) batch(key *PrivateKey, bodies ...any) {
 		f.c.tree.Push(f.c.h, f.c.h.Leaf(e))
 		f.b = appendFrame(f.b, frameRecord, e)
 	}
-	note, err := newSigner(f.name, key).sign(appendCheckpoint(nil, f.name, f.c.tree.N, f.c.tree.Root(f.c.h)))
+	note, err := signednote.NewSigner(f.name, key).Note(signednote.AppendText(nil, f.name, f.c.tree.N, f.c.tree.Root(f.c.h)))
 	if err != nil {
 		f.t.Fatal(err)
 	}

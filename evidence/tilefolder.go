@@ -9,6 +9,7 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/merkle"
+	"github.com/forgeone/forgeone/internal/signednote"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -19,7 +20,7 @@ const (
 )
 
 // maxVkeys bounds the file vkey, in bytes.
-const maxVkeys = maxTerms*(maxOrigin+64) + 2<<10
+const maxVkeys = maxTerms*(signednote.MaxName+64) + 2<<10
 
 // IsTilePath tells whether s names a hash tile or an entry bundle as C2SP
 // tlog-tiles writes it, without a prefix: tile/0/x001/234.p/17.

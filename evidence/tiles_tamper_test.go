@@ -14,6 +14,7 @@ import (
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
 	"github.com/forgeone/forgeone/internal/merkle"
+	"github.com/forgeone/forgeone/internal/signednote"
 )
 
 // needed are the files of an export that its checkpoint needs.
@@ -199,7 +200,7 @@ func forge(t testing.TB, origin string, key *PrivateKey, entries [][]byte) strin
 	if err := w.Partial(); err != nil {
 		t.Fatal(err)
 	}
-	note, err := newSigner(origin, key).sign(appendCheckpoint(nil, origin, tr.N, tr.Root(w.Hasher)))
+	note, err := signednote.NewSigner(origin, key).Note(signednote.AppendText(nil, origin, tr.N, tr.Root(w.Hasher)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,7 +306,7 @@ func TestTilesOfTerms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old, err := newSigner(c.origin, o.Key).sign([]byte(c.text))
+	old, err := signednote.NewSigner(c.origin, o.Key).Note([]byte(c.text))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
 	"github.com/forgeone/forgeone/internal/merkle"
+	"github.com/forgeone/forgeone/internal/signednote"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -27,8 +28,8 @@ type transaction struct {
 	records int
 	control uint64 // index of the last control record, plus 1; 0: none
 	waiters []*waiter
-	terms   *terms      // after a hand-over, which is the batch's only record; nil: as before
-	signer  *noteSigner // and who signs then
+	terms   *terms             // after a hand-over, which is the batch's only record; nil: as before
+	signer  *signednote.Signer // and who signs then
 }
 
 // begin makes the transaction ready: it continues the chain.
@@ -191,7 +192,7 @@ func (l *Log) flush() error {
 	t := &l.tx
 	if t.records > 0 {
 		root := t.tree.Root(l.w.c.h)
-		note, err := l.signer.sign(appendCheckpoint(nil, l.w.c.origin, t.tree.N, root))
+		note, err := l.signer.Note(signednote.AppendText(nil, l.w.c.origin, t.tree.N, root))
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/signednote"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -246,8 +247,8 @@ func (v *verifier) end(err error) error {
 	if _, e := v.w.fs.Stat(v.w.path(v.w.c.seg + 1)); e == nil || v.w.c.opened {
 		return d
 	}
-	known := newVerifiers(v.w.c.origin, append([]PublicKey{v.w.c.terms.current()}, v.pins...))
-	later, e := v.w.findCommit(end, func(n []byte) bool { return verifyNote(n, known) == nil })
+	known := signednote.NewVerifiers(v.w.c.origin, append([]PublicKey{v.w.c.terms.current()}, v.pins...)...)
+	later, e := v.w.findCommit(end, func(n []byte) bool { return known.Alone(n) == nil })
 	if e != nil {
 		return e
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
 	"github.com/forgeone/forgeone/internal/merkle"
+	"github.com/forgeone/forgeone/internal/signednote"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -82,7 +83,7 @@ func (v *tilesVerifier) run(keys []PublicKey) error {
 		return err
 	}
 	if v.heads.cosigned == nil { // the cosignatures are on the checkpoint itself
-		if v.heads.cosigned, err = parseCheckpoint(b); err != nil {
+		if v.heads.cosigned, err = signednote.Parse(b); err != nil {
 			return err
 		}
 	}

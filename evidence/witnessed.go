@@ -10,6 +10,7 @@ import (
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/codec"
 	"github.com/forgeone/forgeone/internal/merkle"
+	"github.com/forgeone/forgeone/internal/signednote"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -65,10 +66,7 @@ func (w *Witnessed) Newest() (at time.Time) {
 }
 
 // Cosigner is a witness and when it last vouched for a checkpoint.
-type Cosigner struct {
-	Name string
-	Time time.Time
-}
+type Cosigner = signednote.Cosigner
 
 // since counts those that vouched at that time or later.
 func (w *Witnessed) since(at time.Time) (n uint64) {
@@ -78,21 +76,6 @@ func (w *Witnessed) since(at time.Time) (n uint64) {
 		}
 	}
 	return n
-}
-
-// Cosigners returns those of the witnesses that cosigned c. One cosignature that is
-// wrong spoils all: CodeCosignature.
-func (c *Checkpoint) Cosigners(keys []NoteKey) (by []Cosigner, err error) {
-	for _, k := range keys {
-		at, ok, err := c.SignedBy(k)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			by = append(by, Cosigner{k.Name, at})
-		}
-	}
-	return by, nil
 }
 
 // WitnessKeys returns the verifier keys of set.
@@ -137,7 +120,7 @@ func ReadCosigned(dir string) (*Checkpoint, error) {
 	} else if err != nil {
 		return nil, ioError("read the cosigned checkpoint", path, err)
 	}
-	c, err := parseCheckpoint(b)
+	c, err := signednote.Parse(b)
 	if err != nil {
 		return nil, &abi.Error{Code: CodeNote, What: "the cosigned checkpoint is damaged", Where: path, Hint: "forgeone log witness sync", Err: err}
 	}

@@ -90,16 +90,16 @@ func TestWitnessed(t *testing.T) {
 // TestUnknownWitness: a cosignature of somebody else does not count.
 func TestUnknownWitness(t *testing.T) {
 	w := newWitnessed(t)
-	stranger := NoteKey{"w.example/b", SigWitness, newKey(t).Public()}
+	stranger := NoteKey{Name: "w.example/b", Type: SigWitness, Key: newKey(t).Public()}
 	w.want(t, VerifyOptions{Witnesses: []NoteKey{w.wits[0], stranger}}, QuorumMissing, CodeQuorum)
 	w.want(t, VerifyOptions{Witnesses: []NoteKey{w.wits[0], stranger}, Quorum: 1}, AllWitnessed, "")
-	_, err := w.verify(VerifyOptions{Witnesses: []NoteKey{w.wits[0], {"w.example/z", SigWitness, w.wits[0].Key}}})
+	_, err := w.verify(VerifyOptions{Witnesses: []NoteKey{w.wits[0], {Name: "w.example/z", Type: SigWitness, Key: w.wits[0].Key}}})
 	wantCode(t, err, CodeNoteKey) // one witness under two names
 	_, err = w.verify(VerifyOptions{Witnesses: w.wits[:], Quorum: 3})
 	wantCode(t, err, CodeUsage)
 	_, err = w.verify(VerifyOptions{Quorum: 1})
 	wantCode(t, err, CodeUsage)
-	_, err = w.verify(VerifyOptions{Witnesses: []NoteKey{{w.log.Origin(), SigLog, w.Key.Public()}}})
+	_, err = w.verify(VerifyOptions{Witnesses: []NoteKey{{Name: w.log.Origin(), Type: SigLog, Key: w.Key.Public()}}})
 	wantCode(t, err, CodeNoteKey)
 }
 

@@ -1,4 +1,6 @@
-package evidence
+// Package signednote reads, signs and verifies the notes that logs and witnesses
+// exchange: C2SP signed-note, tlog-checkpoint and tlog-cosignature.
+package signednote
 
 import (
 	"bytes"
@@ -27,27 +29,19 @@ type Checkpoint struct {
 	Size   uint64 // at most 2^61
 	Root   abi.Digest
 	Text   []byte // what is signed, extension lines included
-	Sigs   []NoteSignature
+	Sigs   []Signature
 }
 
-// NoteSignature is a signature line of a note.
-type NoteSignature struct {
+// Signature is a signature line of a note.
+type Signature struct {
 	Name string
 	Hash uint32 // of the key
 	Sig  []byte // of the key's type
 }
 
-// ParseCheckpoint reads a checkpoint strictly: Bytes gives b again. Anything else
-// is refused with CodeNote.
-func ParseCheckpoint(b []byte) (*Checkpoint, error) {
-	c, err := parseCheckpoint(b)
-	if err != nil {
-		return nil, &abi.Error{Code: CodeNote, What: "this is not a checkpoint", Err: err}
-	}
-	return c, nil
-}
-
-func parseCheckpoint(b []byte) (*Checkpoint, error) {
+// Parse reads a checkpoint strictly: Bytes gives b again. The error is for people,
+// without a code.
+func Parse(b []byte) (*Checkpoint, error) {
 	if len(b) > MaxCheckpoint {
 		return nil, fmt.Errorf("more than %d bytes", MaxCheckpoint)
 	}
@@ -79,14 +73,14 @@ func (c *Checkpoint) parseText() error {
 		}
 	}
 	size, err := strconv.ParseUint(line[1], 10, 64)
-	if err != nil || strconv.FormatUint(size, 10) != line[1] || size > maxTree {
+	if err != nil || strconv.FormatUint(size, 10) != line[1] || size > MaxTree {
 		return fmt.Errorf("%q is no tree size", clip(line[1]))
 	}
 	root, err := base64.StdEncoding.Strict().DecodeString(line[2])
 	if err != nil || len(root) != len(c.Root) {
 		return fmt.Errorf("%q is no root", clip(line[2]))
 	}
-	if !validOrigin(line[0]) {
+	if !ValidName(line[0]) {
 		return fmt.Errorf("%q is no origin", clip(line[0]))
 	}
 	c.Origin, c.Size = line[0], size
@@ -95,7 +89,7 @@ func (c *Checkpoint) parseText() error {
 }
 
 // parseSignatures reads the signature lines of a note, at least one.
-func parseSignatures(text string) (sigs []NoteSignature, err error) {
+func parseSignatures(text string) (sigs []Signature, err error) {
 	if strings.Count(text, "\n") > maxSignatures {
 		return nil, fmt.Errorf("more than %d signatures", maxSignatures)
 	}
@@ -112,15 +106,15 @@ func parseSignatures(text string) (sigs []NoteSignature, err error) {
 	return sigs, nil
 }
 
-func parseSignature(l string) (s NoteSignature, err error) {
+func parseSignature(l string) (s Signature, err error) {
 	rest, dash := strings.CutPrefix(l, "— ")
 	rest, end := strings.CutSuffix(rest, "\n")
 	name, enc, ok := strings.Cut(rest, " ")
 	raw, err := base64.StdEncoding.Strict().DecodeString(enc)
-	if !dash || !end || !ok || err != nil || len(raw) < 5 || !validOrigin(name) {
+	if !dash || !end || !ok || err != nil || len(raw) < 5 || !ValidName(name) {
 		return s, fmt.Errorf("%q is no signature line", clip(l))
 	}
-	s = NoteSignature{Name: name, Hash: binary.BigEndian.Uint32(raw), Sig: raw[4:]}
+	s = Signature{Name: name, Hash: binary.BigEndian.Uint32(raw), Sig: raw[4:]}
 	if s.Line() != l { // a line break within the base64
 		return s, fmt.Errorf("%q is no signature line", clip(l))
 	}
@@ -128,7 +122,7 @@ func parseSignature(l string) (s NoteSignature, err error) {
 }
 
 // Line returns the line as it stands in a note.
-func (s NoteSignature) Line() string {
+func (s Signature) Line() string {
 	raw := append(binary.BigEndian.AppendUint32(nil, s.Hash), s.Sig...)
 	return "— " + s.Name + " " + base64.StdEncoding.EncodeToString(raw) + "\n"
 }

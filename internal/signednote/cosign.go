@@ -1,4 +1,4 @@
-package evidence
+package signednote
 
 import (
 	"encoding/binary"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/seal"
 )
 
 // maxTime is the last second of the year 9999: times beyond have no common
@@ -15,12 +16,12 @@ const maxTime = 253402300799
 // Cosign returns the line by which the witness name says that at that time c was
 // the largest head of its log that it had seen, and was consistent with all
 // before (C2SP tlog-cosignature, cosignature/v1). The caller has made sure of it.
-func Cosign(key *PrivateKey, name string, at time.Time, c *Checkpoint) string {
+func Cosign(key *seal.PrivateKey, name string, at time.Time, c *Checkpoint) string {
 	t := uint64(at.Unix())
-	k := NoteKey{name, SigWitness, key.Public()}
+	k := Key{name, SigWitness, key.Public()}
 	sig := binary.BigEndian.AppendUint64(nil, t)
 	sig = append(sig, key.SignRaw(cosigned(t, c.Text))...)
-	return NoteSignature{name, k.Hash(), sig}.Line()
+	return Signature{name, k.Hash(), sig}.Line()
 }
 
 // cosigned is what a witness signs.
@@ -31,7 +32,7 @@ func cosigned(at uint64, text []byte) []byte {
 
 // SignedBy tells whether k signed c, and of a witness when it last did. A signature
 // that names k and is not k's is an error, CodeCosignature: the note was edited.
-func (c *Checkpoint) SignedBy(k NoteKey) (at time.Time, ok bool, err error) {
+func (c *Checkpoint) SignedBy(k Key) (at time.Time, ok bool, err error) {
 	hash := k.Hash()
 	for _, s := range c.Sigs {
 		if s.Name != k.Name || s.Hash != hash {
@@ -48,7 +49,7 @@ func (c *Checkpoint) SignedBy(k NoteKey) (at time.Time, ok bool, err error) {
 	return at, ok, nil
 }
 
-func (k NoteKey) verify(text, sig []byte) (at time.Time, ok bool) {
+func (k Key) verify(text, sig []byte) (at time.Time, ok bool) {
 	if k.Type == SigLog {
 		return at, k.Key.VerifyRaw(text, sig)
 	}
@@ -65,7 +66,7 @@ func (k NoteKey) verify(text, sig []byte) (at time.Time, ok bool) {
 // Add takes in signature lines, as a witness answers them, that are of one of the
 // given keys and verify; the others are ignored. It returns how many were
 // taken. A line of a key takes the place of an older one of the same key.
-func (c *Checkpoint) Add(lines []byte, keys ...NoteKey) (int, error) {
+func (c *Checkpoint) Add(lines []byte, keys ...Key) (int, error) {
 	if len(lines) > MaxCheckpoint {
 		return 0, &abi.Error{Code: CodeNote, What: "the signature lines are too long"}
 	}
@@ -80,7 +81,7 @@ func (c *Checkpoint) Add(lines []byte, keys ...NoteKey) (int, error) {
 				continue
 			}
 			if _, good := k.verify(c.Text, s.Sig); good {
-				c.put(s)
+				c.Put(s)
 				n++
 			}
 		}
@@ -88,7 +89,7 @@ func (c *Checkpoint) Add(lines []byte, keys ...NoteKey) (int, error) {
 	return n, nil
 }
 
-func (c *Checkpoint) put(s NoteSignature) {
+func (c *Checkpoint) Put(s Signature) {
 	for i := range c.Sigs {
 		if c.Sigs[i].Name == s.Name && c.Sigs[i].Hash == s.Hash {
 			c.Sigs[i] = s
@@ -96,4 +97,25 @@ func (c *Checkpoint) put(s NoteSignature) {
 		}
 	}
 	c.Sigs = append(c.Sigs, s)
+}
+
+// Cosigner is a witness and when it last vouched for a checkpoint.
+type Cosigner struct {
+	Name string
+	Time time.Time
+}
+
+// Cosigners returns those of the witnesses that cosigned c. One cosignature that is
+// wrong spoils all: CodeCosignature.
+func (c *Checkpoint) Cosigners(keys []Key) (by []Cosigner, err error) {
+	for _, k := range keys {
+		at, ok, err := c.SignedBy(k)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			by = append(by, Cosigner{k.Name, at})
+		}
+	}
+	return by, nil
 }

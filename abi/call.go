@@ -180,12 +180,20 @@ type Object struct {
 	Name string
 	// Name2 is the second name of rename and link: the destination.
 	Name2 string
+	// Via are the places that the call's paths led through. Each is decided on as
+	// Name is, before it; a denial of one is the denial of the call. The world's,
+	// valid until it releases the object.
+	Via []Place
+	// Barring is set by the decider: the index, from 1, of the place in Via that
+	// was denied; 0 where none was.
+	Barring int
 	// Dir tells that Name is an existing folder.
 	Dir bool
 	// Grant is the index, from 1, of the grant that makes the object exist; 0
 	// for what is there without one.
 	Grant int
-	// Refused, if set, denies the call without asking policy.
+	// Refused, if set, denies the call: without asking policy where there is no
+	// name to ask about, else if policy does not deny it first (Program.Decide).
 	Refused Refusal
 	// Errno is what stands in the way of an allowed call: the gate answers it
 	// without performing. On a refusal it is the answer.

@@ -81,7 +81,7 @@ func (s *sink) Denied(c *abi.Call, o *abi.Object, d *abi.Decision) {
 	if s.seen[key] == 1 {
 		s.note(c, o, d, rule)
 	}
-	if s.score.Denied(s.k.now().UnixNano(), rule, o.Name, d.Severity) > 0 {
+	if s.score.Denied(s.k.now().UnixNano(), rule, o.About(), d.Severity) > 0 {
 		s.run.weigh()
 	}
 }
@@ -89,12 +89,12 @@ func (s *sink) Denied(c *abi.Call, o *abi.Object, d *abi.Decision) {
 // note keeps a first denial for the report and hands it to the log.
 func (s *sink) note(c *abi.Call, o *abi.Object, d *abi.Decision, rule string) {
 	s.first = append(s.first, Denied{
-		Call: c.Index, Action: c.Action(), Name: o.Name, Reason: d.Reason, Errno: d.Errno, Rules: d.Rules,
+		Call: c.Index, Action: c.Action(), Name: o.About(), Reason: d.Reason, Errno: d.Errno, Rules: d.Rules,
 		Hint: policy.Hint(d, c.Action(), o, s.run.w.identity(), s.run.grants()...),
 	})
 	r := abi.Record{Body: &abi.Denial{
 		Run: s.run.id, Rule: rule, Num: c.Row.Num, Reason: d.Reason, Severity: d.Severity, Call: c.Index,
-		Object: s.k.commit("forgeone/object/v1", s.run.id, []byte(o.Name)),
+		Object: s.k.commit("forgeone/object/v1", s.run.id, []byte(o.About())),
 	}}
 	s.mu.Lock()
 	defer s.mu.Unlock()

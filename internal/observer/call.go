@@ -47,7 +47,11 @@ type Object struct {
 	Kind  string `json:"kind"`
 	Name  string `json:"name"`
 	Name2 string `json:"name2,omitempty"`
-	Grant int    `json:"grant,omitempty"`
+	// Via are the places that the paths led through, Denied the one of them that
+	// was denied.
+	Via    []string `json:"via,omitempty"`
+	Denied string   `json:"denied,omitempty"`
+	Grant  int      `json:"grant,omitempty"`
 }
 
 // Decision is what was decided, and by what.
@@ -103,7 +107,13 @@ func NewCall(ev *trace.Event, out bool) Call {
 		c.Out = append([]byte(nil), ev.Out...)
 	}
 	if ev.Kind != abi.ObjNone {
-		c.Object = &Object{ev.Kind.String(), ev.Name, ev.Name2, ev.Grant}
+		c.Object = &Object{Kind: ev.Kind.String(), Name: ev.Name, Name2: ev.Name2, Grant: ev.Grant}
+		for i, p := range ev.Via {
+			c.Object.Via = append(c.Object.Via, p.Name)
+			if i+1 == ev.Barring {
+				c.Object.Denied = p.Name
+			}
+		}
 	}
 	if d := ev.Decision; d != nil {
 		c.Decision = newDecision(d)

@@ -159,10 +159,14 @@ func objectName(ev *trace.Event) string {
 	if ev.Kind == abi.ObjNone || ev.Name == "" {
 		return ""
 	}
+	s := plain(ev.Name)
 	if ev.Name2 != "" {
-		return plain(ev.Name) + " -> " + plain(ev.Name2)
+		s += " -> " + plain(ev.Name2)
 	}
-	return plain(ev.Name)
+	if o := ev.Object(); ev.Barring > 0 {
+		s += " by way of " + plain(o.About())
+	}
+	return s
 }
 
 // Verdict returns a decision in a few words: "allow base-stdio", "deny no

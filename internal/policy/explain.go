@@ -35,20 +35,27 @@ func Explain(sources []Source, id Identity, t abi.Trust, action abi.Action, o *a
 	if err != nil {
 		return nil, err
 	}
-	x := &Explanation{Decision: p.decide(action, o), Threshold: -1}
+	x := &Explanation{Decision: p.decideVia(action, o, p.decide(action, o)), Threshold: -1}
 	x.Change = Hint(x.Decision, action, o, id, grants...)
-	if o.Refused != abi.RefuseNone || o.Kind == abi.ObjNone {
-		return x, nil
+	var about []subject
+	for _, v := range o.Via {
+		about = append(about, subject{abi.ObjFile, v.Name, v.Grant})
 	}
-	about := []subject{{o.Kind, o.Name, o.Grant}}
-	if o.Name2 != "" {
-		about = append(about, p.set.destination(o))
+	if o.Kind != abi.ObjNone && (o.Refused == abi.RefuseNone || asksFirst(action, o)) {
+		about = append(about, subject{o.Kind, o.Name, o.Grant})
+		if o.Name2 != "" {
+			about = append(about, p.set.destination(o))
+		}
+	}
+	if len(about) == 0 {
+		return x, nil
 	}
 	for _, s := range about {
 		x.Matches = append(x.Matches, p.matches(action, s)...)
 	}
 	for level := uint8(0); level <= trust.Max; level++ {
-		if p.With(leveled(t, level)).decide(action, o).Verdict == abi.Allow {
+		at, was := p.With(leveled(t, level)), *o
+		if at.decideVia(action, &was, at.decide(action, &was)).Verdict == abi.Allow {
 			x.Threshold = int(level)
 			break
 		}

@@ -20,6 +20,10 @@ func Hint(d *abi.Decision, action abi.Action, o *abi.Object, id Identity, grants
 	if d.Verdict == abi.Allow {
 		return ""
 	}
+	if o.Barring > 0 {
+		v := o.Via[o.Barring-1]
+		o = &abi.Object{Kind: abi.ObjFile, Name: v.Name, Grant: v.Grant}
+	}
 	switch d.Reason {
 	case abi.ReasonNoGrant:
 		return mountHint(action, o)

@@ -37,24 +37,39 @@ const (
 // cacheKey is what a decision depends on, packed: two numbers and two strings
 // hash faster than a field for each.
 type cacheKey struct {
-	what  uint64 // action, kind, refusal, errno with a refusal, Dir with Name2
+	what  uint64 // action, kind, Dir with Name2, refusal and its errno
 	grant int
 	name  string
 	name2 string
 }
 
 func keyOf(a abi.Action, o *abi.Object) cacheKey {
-	switch {
-	case o.Refused != abi.RefuseNone:
-		return cacheKey{what: 1<<40 | uint64(o.Refused)<<16 | uint64(o.Errno)}
-	case o.Kind == abi.ObjNone:
-		return cacheKey{what: 1<<41 | uint64(min(o.Errno, 1))} // whether there is one
+	refusal := uint64(0)
+	if o.Refused != abi.RefuseNone {
+		if refusal = uint64(o.Refused)<<25 | uint64(o.Errno)<<32; !asksFirst(a, o) {
+			return cacheKey{what: refusal}
+		}
+	} else if o.Kind == abi.ObjNone {
+		return cacheKey{what: 1<<48 | uint64(min(o.Errno, 1))} // whether there is one
 	}
-	k := cacheKey{what: uint64(a) | uint64(o.Kind)<<16, grant: o.Grant, name: o.Name, name2: o.Name2}
+	k := cacheKey{what: uint64(a) | uint64(o.Kind)<<16 | refusal, grant: o.Grant, name: o.Name, name2: o.Name2}
 	if o.Dir && o.Name2 != "" {
 		k.what |= 1 << 24
 	}
 	return k
+}
+
+// asksFirst tells that policy is asked about o although the world refuses a on it.
+// Whether the world does may hang on what is there, whose name the rules may
+// forbid: were the refusal answered to who may not know, it would tell. Calls on
+// descriptors are on what is known to be there, and a name without a grant or
+// above the root is refused whatever is there.
+func asksFirst(a abi.Action, o *abi.Object) bool {
+	if o.Kind != abi.ObjFile || o.Refused != abi.RefuseReadOnly && o.Refused != abi.RefuseRights {
+		return false
+	}
+	r := abi.Lookup(abi.Num(a))
+	return a == abi.PathOpenWrite || r != nil && r.Paths() > 0
 }
 
 // memoKey is what a descriptor's memo holds for. The name is in it so that a
@@ -90,8 +105,10 @@ func (p *Program) Epoch() uint64 { return p.set.epoch }
 
 // Decide answers what may be done: c, on the object o that it was resolved to.
 // It is never nil, is immutable and may be kept. It depends on c's action and on
-// o's Kind, Name, Name2, Dir, Grant, Refused and, for a refusal, Errno. It fills
-// o.Memo, which serves calls on the descriptor itself, not those on a path from it.
+// o's Kind, Name, Name2, Via, Dir, Grant, Refused and, for a refusal, Errno. A
+// denial of a place in Via comes first, then one by the rules on the names, then
+// what the world refuses. It sets o.Barring and fills o.Memo, which serves calls
+// on the descriptor itself, not those on a path from it.
 func (p *Program) Decide(c *abi.Call, o *abi.Object) *abi.Decision {
 	if o.Memo != nil && o.Refused == abi.RefuseNone && c.Row.Paths() == 0 {
 		if k, ok := o.Memo.By.(*memoKey); ok && k.by == p && k.kind == o.Kind && k.grant == o.Grant && k.name == o.Name {
@@ -102,11 +119,27 @@ func (p *Program) Decide(c *abi.Call, o *abi.Object) *abi.Decision {
 	}
 	a := c.Action()
 	d := p.decide(a, o)
+	if len(o.Via) > 0 || o.Barring != 0 {
+		d = p.decideVia(a, o, d)
+	}
 	if s := a.Slot(); o.Memo != nil && o.Refused == abi.RefuseNone && o.Kind != abi.ObjNone && c.Row.Paths() == 0 && s != 0 {
 		if k, ok := o.Memo.By.(*memoKey); !ok || k.by != p || k.kind != o.Kind || k.grant != o.Grant || k.name != o.Name {
 			*o.Memo = abi.Memo{By: &memoKey{p, o.Kind, o.Grant, o.Name}}
 		}
 		o.Memo.Slots[s] = d
+	}
+	return d
+}
+
+// decideVia returns the denial of the first place in o.Via that is denied, and
+// notes which it is; d where none is.
+func (p *Program) decideVia(a abi.Action, o *abi.Object, d *abi.Decision) *abi.Decision {
+	o.Barring = 0
+	for i, v := range o.Via {
+		if at := p.decide(a, &abi.Object{Kind: abi.ObjFile, Name: v.Name, Grant: v.Grant}); at.Verdict != abi.Allow {
+			o.Barring = i + 1
+			return at
+		}
 	}
 	return d
 }
@@ -134,6 +167,11 @@ func (p *Program) decide(a abi.Action, o *abi.Object) *abi.Decision {
 func (p *Program) judge(a abi.Action, o *abi.Object) (answer, abi.Errno, string) {
 	switch {
 	case o.Refused != abi.RefuseNone:
+		if asksFirst(a, o) {
+			if r, why := p.onNames(a, o); r.verdict != abi.Allow {
+				return r, abi.EACCES, why
+			}
+		}
 		reason, errno := abi.Refuse(o)
 		return answer{reason: reason}, errno, ""
 	case o.Kind == abi.ObjNone && o.Errno != abi.ESUCCESS:

@@ -73,6 +73,14 @@ func (w *World) resolveTwo(c *abi.Call, o *abi.Object) {
 		to.create(false)
 	}
 	from.settle(o)
+	if o.Kind == abi.ObjNone || o.Refused == abi.RefuseNoGrant || o.Refused == abi.RefuseEscape {
+		return // whatever the destination is
+	}
+	if o.Refused == 0 && (to.refused != 0 || to.inert) {
+		from.own()
+	}
+	from.via = append(from.via, to.via...)
+	o.Via = from.via
 	if o.Name2 = to.full; len(to.full) > maxName {
 		o.Kind, o.Refused, o.Errno, o.Name2 = abi.ObjNone, abi.RefuseNone, abi.ENAMETOOLONG, ""
 		return
@@ -125,10 +133,17 @@ func (t *target) settle(o *abi.Object) {
 		t.inert, t.refused, t.errno, t.full = true, abi.RefuseNone, abi.ENAMETOOLONG, ""
 	}
 	o.Name, o.Dir, o.Grant, o.Refused, o.Errno = t.full, t.isDir(), t.grant(), t.refused, t.errno
+	o.Via = t.via
 	o.Kind = abi.ObjFile
 	if t.inert {
 		o.Kind = abi.ObjNone
 	}
+}
+
+// own has t itself decided on before anything else: for what is refused, or can't
+// be, for a reason that is told whatever policy says of t.
+func (t *target) own() {
+	t.via = append(t.via, abi.Place{Name: t.full, Grant: t.grant()})
 }
 
 // wrong notes what stands in the way of an allowed call; what was noted first
@@ -143,9 +158,10 @@ func (t *target) wrong(e abi.Errno) {
 // name is nobody's to make, move or remove: there is nothing to decide.
 func (t *target) skeleton() bool { return t.parent != nil && t.name == "" && t.parent.node != nil }
 
-// change refuses a change of t where nothing was granted for writing.
+// change refuses a change of t where nothing was granted for writing. Where the
+// walk ended before t, nothing could be changed anywhere.
 func (t *target) change() {
-	if t.refused == 0 && !t.inert {
+	if t.refused == 0 && !t.inert && t.parent != nil {
 		if r, e := t.mnt.refuses(); r != 0 {
 			t.refused, t.errno = r, e
 		}
@@ -186,6 +202,7 @@ func (t *target) linkTo(text string) {
 	if e := wellFormed(text); e != 0 {
 		t.wrong(e)
 	} else if text[0] == '/' {
+		t.own()
 		t.refused, t.errno = abi.RefuseEscape, abi.ENOTCAPABLE
 	}
 }

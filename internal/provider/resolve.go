@@ -25,6 +25,8 @@ type target struct {
 	exists bool
 	slash  bool         // the path ended in a slash
 	st     abi.Filestat // of name, if it exists and is not ""
+	via    []abi.Place  // what the path led through, see abi.Place
+	names  int          // bytes of the names in via
 
 	refused abi.Refusal
 	errno   abi.Errno
@@ -36,7 +38,29 @@ func (t *target) release() {
 	if t.parent != nil {
 		t.parent.drop()
 	}
-	*t = target{}
+	*t = target{via: t.via[:0]}
+}
+
+// passed notes that the path led through the place name in the mount m. It
+// answers false, with the reason in t, where that was one too many. What the
+// path led through so far stays: it is decided on first, so that only who may
+// know of all of it learns that it was too much.
+func (t *target) passed(name string, m *mount) bool {
+	for i := len(t.via) - 1; i >= 0; i-- {
+		if t.via[i].Name == name {
+			return true
+		}
+	}
+	if t.names += len(name); len(t.via) == abi.MaxVia || t.names > abi.MaxViaNames {
+		t.fail(abi.ENAMETOOLONG, name)
+		return false
+	}
+	p := abi.Place{Name: name}
+	if m != nil {
+		p.Grant = m.grant
+	}
+	t.via = append(t.via, p)
+	return true
 }
 
 func (t *target) isDir() bool {
@@ -100,6 +124,7 @@ func (k *walker) attempt(start *folder, p string, l lookup, fast bool, t *target
 	k.stack = append(k.stack[:0], start.hold())
 	k.pend = append(k.pend[:0], segment{rest: p})
 	k.links, k.jumped = 0, false
+	t.via, t.names = t.via[:0], 0
 	defer k.unwind()
 	for {
 		comp, last, slash := k.next()
@@ -114,6 +139,10 @@ func (k *walker) attempt(start *folder, p string, l lookup, fast bool, t *target
 		case "..":
 			if len(k.stack)-1 <= k.floor {
 				t.refuse(abi.RefuseEscape, abi.ENOTCAPABLE, path.Clean(top.name+"/../"+k.rest()))
+				return true
+			}
+			// The skeleton of mounts is there whatever the trees hold.
+			if top.node == nil && !t.passed(top.name, top.mnt) {
 				return true
 			}
 			top.drop()
@@ -236,6 +265,10 @@ func (k *walker) jump(top *folder, comp string) (bool, abi.Errno) {
 // the walk ends here, with the reason in t.
 func (k *walker) follow(top *folder, name string, t *target) bool {
 	full := join(top.name, name)
+	// Were it missing, the call would be on this name.
+	if !t.passed(join(top.name, lexical(name+k.rest())), top.mnt) {
+		return false
+	}
 	if k.links++; k.links > maxLinks {
 		t.fail(abi.ELOOP, full)
 		return false

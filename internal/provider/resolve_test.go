@@ -2,6 +2,7 @@ package provider
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -220,4 +221,56 @@ func TestFromAFolder(t *testing.T) {
 	h.want(abi.ENOTDIR, abi.PathFilestatGet, h.open("w/f", 0, readable), 0, "x")
 	h.want(abi.EBADF, abi.PathFilestatGet, 77, 0, "x")
 	h.want(abi.ENOTDIR, abi.PathFilestatGet, 0, 0, "x")
+}
+
+// TestPlaces: what a path led through is told, once each, and bounded.
+func TestPlaces(t *testing.T) {
+	h := usual(t)
+	h.ok(abi.PathCreateDirectory, 3, "w/d")
+	h.ok(abi.PathCreateDirectory, 3, "w/d/e")
+	h.write("w/f", "f")
+	h.ok(abi.PathSymlink, "../f", 3, "w/d/up")
+	h.ok(abi.PathSymlink, "d", 3, "w/to-d")
+	for p, want := range map[string][]abi.Place{
+		"w/f":                     nil,
+		"w/d/e":                   nil,
+		"in/../w/f":               nil, // mount points are no secret
+		"deep/er/../../w/f":       nil,
+		"w/d/../f":                {{Name: "/w/d", Grant: 1}},
+		"w/d/e/../../../in/a.txt": {{Name: "/w/d/e", Grant: 1}, {Name: "/w/d", Grant: 1}},
+		"in/d/../../w/d/../f":     {{Name: "/in/d", Grant: 2}, {Name: "/w/d", Grant: 1}},
+		"w/d/../d/../d":           {{Name: "/w/d", Grant: 1}},
+		"w/to-d/e":                {{Name: "/w/to-d/e", Grant: 1}},
+		"w/to-d/e/../../f":        {{Name: "/w/to-d", Grant: 1}, {Name: "/w/d/e", Grant: 1}, {Name: "/w/d", Grant: 1}},
+		"w/d/up":                  {{Name: "/w/d/up", Grant: 1}, {Name: "/w/d", Grant: 1}},
+		"w/d/../../none":          {{Name: "/w/d", Grant: 1}},
+		"w/d/../../../etc":        {{Name: "/w/d", Grant: 1}},
+		"w/d/../none/../d/..":     {{Name: "/w/d", Grant: 1}},
+	} {
+		if r := h.do(abi.PathFilestatGet, 3, follow, p); !slices.Equal(r.Via, want) {
+			t.Errorf("%s: %+v, want %+v", p, r.Via, want)
+		}
+	}
+	// Two paths have theirs each, and what is refused for the second's sake has the first.
+	r := h.do(abi.PathRename, 3, "w/d/../f", 3, "w/d/e/../g")
+	if want := []abi.Place{{Name: "/w/d", Grant: 1}, {Name: "/w/d/e", Grant: 1}}; r.e != 0 || !slices.Equal(r.Via, want) {
+		t.Errorf("%v %+v", r.e, r.Via)
+	}
+	r = h.do(abi.PathRename, 3, "w/g", 3, "none/g")
+	if want := []abi.Place{{Name: "/w/g", Grant: 1}}; r.Refused != abi.RefuseNoGrant || !slices.Equal(r.Via, want) {
+		t.Errorf("%v %+v", r.e, r.Via)
+	}
+
+	many := "w"
+	for i := range abi.MaxVia + 1 {
+		h.ok(abi.PathCreateDirectory, 3, "w/n"+itoa(i))
+		many += "/n" + itoa(i) + "/.."
+		want := abi.ESUCCESS
+		if i == abi.MaxVia {
+			want = abi.ENAMETOOLONG
+		}
+		if r := h.want(want, abi.PathFilestatGet, 3, 0, many+"/d/g"); len(r.Via) != min(i+1, abi.MaxVia) {
+			t.Fatal(len(r.Via))
+		}
+	}
 }

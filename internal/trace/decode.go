@@ -22,7 +22,7 @@ type decoder struct {
 	outs   []byte
 	index  uint64
 	left   uint32
-	objs   []objKey
+	objs   []object
 	decs   []*abi.Decision
 	short  bool // something was longer than what is left
 }
@@ -140,14 +140,19 @@ func (d *decoder) call(ev *Event) error {
 func (d *decoder) object(ev *Event) error {
 	ref := d.uvarint()
 	if ref == 0 {
-		var k objKey
+		var k object
 		k.kind = abi.ObjectKind(d.byte())
-		dir := d.byte()
-		k.dir = dir == 1
+		flags := d.byte()
+		k.dir = flags&objectDir != 0
 		k.refused = abi.Refusal(d.byte())
 		e, g := d.uvarint(), d.uvarint()
 		k.name, k.name2 = d.string(), d.string()
-		if dir > 1 || e > math.MaxUint16 || g > math.MaxInt32 {
+		if flags&objectVia != 0 {
+			if err := d.via(&k); err != nil {
+				return err
+			}
+		}
+		if flags > objectDir|objectVia || e > math.MaxUint16 || g > math.MaxInt32 {
 			return errors.New("an object out of range")
 		}
 		k.errno, k.grant = abi.Errno(e), int(g)
@@ -159,6 +164,32 @@ func (d *decoder) object(ev *Event) error {
 	}
 	k := &d.objs[ref-1]
 	ev.Kind, ev.Dir, ev.Refused, ev.Barred, ev.Grant, ev.Name, ev.Name2 = k.kind, k.dir, k.refused, k.errno, k.grant, k.name, k.name2
+	ev.Via, ev.Barring = k.places, k.barring
+	return nil
+}
+
+// object is an object as it was read.
+type object struct {
+	objKey
+	places  []abi.Place
+	barring int
+}
+
+// via reads the places of k.
+func (d *decoder) via(k *object) error {
+	barring, n := d.uvarint(), d.uvarint()
+	if n == 0 || n > maxPlaces || barring > n {
+		return fmt.Errorf("%d places, of which %d was denied", n, barring)
+	}
+	k.barring = int(barring)
+	for range n {
+		grant := d.uvarint()
+		p := abi.Place{Name: d.string(), Grant: int(min(grant, math.MaxInt32))}
+		if grant > math.MaxInt32 {
+			return errors.New("a place out of range")
+		}
+		k.places = append(k.places, p)
+	}
 	return nil
 }
 

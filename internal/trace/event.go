@@ -16,9 +16,13 @@ type Event struct {
 	InLen int
 	InTag [16]byte
 	// What the call was on, as resolved: see abi.Object.
-	Kind    abi.ObjectKind
-	Name    string
-	Name2   string
+	Kind  abi.ObjectKind
+	Name  string
+	Name2 string
+	// Via and Barring are the places that the paths led through, and which of them
+	// was denied.
+	Via     []abi.Place
+	Barring int
 	Dir     bool
 	Grant   int
 	Refused abi.Refusal
@@ -46,5 +50,5 @@ func (ev *Event) Row() *abi.Row { return abi.Lookup(ev.Num) }
 
 // Object returns what the call was on, to be decided again.
 func (ev *Event) Object() abi.Object {
-	return abi.Object{Kind: ev.Kind, Name: ev.Name, Name2: ev.Name2, Dir: ev.Dir, Grant: ev.Grant, Refused: ev.Refused, Errno: ev.Barred}
+	return abi.Object{Kind: ev.Kind, Name: ev.Name, Name2: ev.Name2, Via: ev.Via, Barring: ev.Barring, Dir: ev.Dir, Grant: ev.Grant, Refused: ev.Refused, Errno: ev.Barred}
 }

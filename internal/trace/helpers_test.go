@@ -51,6 +51,7 @@ func (s *sample) want(index uint64, r *Reader) Event {
 	ev := Event{
 		Index: index, Num: s.c.Row.Num, Args: s.c.Args, Path: s.c.Path, InLen: len(s.c.In),
 		Kind: s.o.Kind, Name: s.o.Name, Name2: s.o.Name2, Dir: s.o.Dir, Grant: s.o.Grant, Refused: s.o.Refused, Barred: s.o.Errno,
+		Via: s.o.Via, Barring: s.o.Barring,
 		Decision: s.d, Errno: s.c.Errno, Stop: s.c.Stop, Duration: -1,
 	}
 	if ev.InLen > 0 {
@@ -156,6 +157,13 @@ func refused(path string) *sample {
 	s.c.Reset(abi.Lookup(abi.PathOpen), 0)
 	s.c.Args = [8]uint64{3, 1, uint64(len(path)), 0, 2, 2, 0}
 	s.c.Path[0], s.c.Errno = path, abi.ENOENT
+	return s
+}
+
+// through is a call that was denied for a place it led through.
+func through() *sample {
+	s := refused("x/../b")
+	s.o = abi.Object{Kind: abi.ObjFile, Name: "/b", Grant: 1, Via: []abi.Place{{Name: "/a", Grant: 1}, {Name: "/x"}}, Barring: 2}
 	return s
 }
 

@@ -34,9 +34,13 @@ const (
 	maxDecision = maxAdvice + maxRules*(2*maxRuleText+16) + 64
 )
 
+// maxPlaces bounds the places of an object: both paths of a call may lead
+// through as many as abi.MaxVia, and what the call is on may be one more.
+const maxPlaces = 2*abi.MaxVia + 1
+
 // maxHead bounds a head, but for its names and paths, and the overhead of the
 // chunk that it may begin.
-const maxHead = maxDecision + 512
+const maxHead = maxDecision + 512 + 16*maxPlaces
 
 // shape says how the arguments of a row stand in a head: one varint for each
 // parameter that carries a value.
@@ -99,25 +103,54 @@ type objKey struct {
 	errno       abi.Errno
 	grant       int
 	name, name2 string
+	via         string // as appendVia lays it down; "" for none
 }
 
+// Flags of an object.
+const (
+	objectDir = 1 << iota // it is a folder
+	objectVia             // places follow
+)
+
 func keyOf(o *abi.Object) objKey {
-	return objKey{o.Kind, o.Dir, o.Refused, o.Errno, o.Grant, o.Name, o.Name2}
+	k := objKey{o.Kind, o.Dir, o.Refused, o.Errno, o.Grant, o.Name, o.Name2, ""}
+	if len(o.Via) > 0 {
+		k.via = string(appendVia(nil, o))
+	}
+	return k
 }
 
 func (k *objKey) is(o *abi.Object) bool {
 	return k.kind == o.Kind && k.dir == o.Dir && k.refused == o.Refused && k.errno == o.Errno && k.grant == o.Grant &&
-		k.name == o.Name && k.name2 == o.Name2
+		k.name == o.Name && k.name2 == o.Name2 && k.via == "" && len(o.Via) == 0
 }
 
 func appendObject(b []byte, o *abi.Object) []byte {
-	dir := byte(0)
+	flags := byte(0)
 	if o.Dir {
-		dir = 1
+		flags = objectDir
 	}
-	b = append(b, byte(o.Kind), dir, byte(o.Refused))
+	if len(o.Via) > 0 {
+		flags |= objectVia
+	}
+	b = append(b, byte(o.Kind), flags, byte(o.Refused))
 	b = binary.AppendUvarint(b, uint64(o.Errno))
 	b = binary.AppendUvarint(b, uint64(max(o.Grant, 0)))
 	b = appendString(b, o.Name)
-	return appendString(b, o.Name2)
+	b = appendString(b, o.Name2)
+	if len(o.Via) > 0 {
+		b = appendVia(b, o)
+	}
+	return b
+}
+
+// appendVia lays down which place was denied, and the places.
+func appendVia(b []byte, o *abi.Object) []byte {
+	b = binary.AppendUvarint(b, uint64(o.Barring))
+	b = binary.AppendUvarint(b, uint64(len(o.Via)))
+	for _, p := range o.Via {
+		b = binary.AppendUvarint(b, uint64(max(p.Grant, 0)))
+		b = appendString(b, p.Name)
+	}
+	return b
 }

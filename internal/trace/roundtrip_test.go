@@ -16,7 +16,7 @@ import (
 
 func TestRoundTrip(t *testing.T) {
 	w, path := newWriter(t, 0)
-	samples := []*sample{clock(), read(3, "hello"), refused("/etc/passwd"), write("out"), read(3, ""), clock()}
+	samples := []*sample{clock(), read(3, "hello"), refused("/etc/passwd"), write("out"), through(), through(), clock()}
 	for _, s := range samples {
 		s.write(t, w)
 	}
@@ -34,7 +34,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Error(err)
 	}
 	code(t, r.CheckSeal(abi.Digest{1}), CodeOtherSeal)
-	if e, ok := r.End(); !ok || e.Calls != 6 || e.Exit != 3 || e.State != [16]byte{5} {
+	if e, ok := r.End(); !ok || e.Calls != 7 || e.Exit != 3 || e.State != [16]byte{5} {
 		t.Errorf("End = %+v, %v", e, ok)
 	}
 	if _, yes := r.Truncated(); yes {
@@ -104,6 +104,10 @@ func draw(t *rapid.T, decisions []*abi.Decision) *sample {
 	}
 	if rapid.IntRange(0, 4).Draw(t, "barred") == 0 {
 		s.o.Errno = abi.EBADF
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "places") {
+		s.o.Via = append(s.o.Via, abi.Place{Name: name.Draw(t, "place"), Grant: rapid.IntRange(0, 300).Draw(t, "its grant")})
+		s.o.Barring = rapid.IntRange(0, len(s.o.Via)).Draw(t, "barring")
 	}
 	if s.d = rapid.SampledFrom(decisions).Draw(t, "decision"); rapid.Bool().Draw(t, "fresh") {
 		d := *s.d
@@ -237,8 +241,13 @@ func TestHeadBound(t *testing.T) {
 		}
 		c.Path, c.In, c.Stop = [2]string{long, long}, make([]byte, abi.MaxTransfer), abi.OutcomeExit
 		o := abi.Object{Name: long, Name2: long, Grant: 1 << 30, Errno: 0xffff}
+		names := 4 * len(long)
+		for range maxPlaces {
+			o.Via = append(o.Via, abi.Place{Name: long, Grant: 1 << 30})
+			names += len(long)
+		}
 		x := extra{out: 1 << 24, sampled: true, duration: 1<<63 - 1}
-		if n := len(e.head(nil, &c, &o, d, &x)); n+overhead > maxHead+4*len(long) {
+		if n := len(e.head(nil, &c, &o, d, &x)); n+overhead > maxHead+names {
 			t.Errorf("%s: %d bytes", row.Name, n)
 		}
 	}

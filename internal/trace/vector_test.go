@@ -28,8 +28,11 @@ func vectorCalls() []*sample {
 
 // TestChunkVector: the plaintext of a chunk, byte for byte as docs/FORMATS.md takes it apart.
 func TestChunkVector(t *testing.T) {
+	last := through()
+	last.d = vectorCalls()[3].d
+	calls := append(vectorCalls(), last)
 	e, p := newEncoder(), page{first: 0}
-	for i, s := range vectorCalls() {
+	for i, s := range calls {
 		x := extra{out: len(s.out)}
 		if i == 0 {
 			x.sampled, x.duration, x.time = true, 300, 1700000000000000000
@@ -49,7 +52,8 @@ func TestChunkVector(t *testing.T) {
 		"15" + "04" + "030b" + "00010000" + "00" + "010d2f696e2f612e6a736f6e6e657400" + "01" + "03000000" + "03" +
 		"1b" + "02" + "0102" + "02" + "000102030405060708090a0b0c0d0e0f" + "00020000" + "00" + "00067374646f757400" + "01" + "02000000" +
 		"20" + "01" + "03010100020200" + "0178" + "00010001" + "2c" + "000178" + "00" + "00" + "000400" + "28643c6464" + "2c" + "0100" + "00" + "2c" +
-		"0000000000000000" + "04000000" + "a3000000" // foot
+		"20" + "01" + "03010600020200" + "06782f2e2e2f62" + "0001020000" + "01" + "022f6200" + "0202" + "01022f61" + "00022f78" + "02" + "2c" +
+		"0000000000000000" + "05000000" + "c9000000" // foot
 	if got := hex.EncodeToString(k.plain); got != want {
 		t.Fatalf("got  %s\nwant %s", got, want)
 	}
@@ -58,7 +62,7 @@ func TestChunkVector(t *testing.T) {
 		t.Fatal(err)
 	}
 	var ev Event
-	for i, s := range vectorCalls() {
+	for i, s := range calls {
 		if err := d.next(&ev); err != nil || ev.Num != s.c.Row.Num || string(ev.Out) != string(s.out) {
 			t.Fatal(i, ev, err)
 		}

@@ -136,6 +136,9 @@ func (w *Writer) StateMAC() *seal.MAC { return w.state }
 // What c.Out holds after Commit belongs to the recording and must not be written.
 func (w *Writer) Reserve(c *abi.Call, o *abi.Object) abi.Outcome {
 	names := len(o.Name) + len(o.Name2) + len(c.Path[0]) + len(c.Path[1])
+	for _, p := range o.Via {
+		names += len(p.Name)
+	}
 	if uint(c.OutCap) > abi.MaxBuffer || names > maxNames {
 		return abi.OutcomeKernel
 	}

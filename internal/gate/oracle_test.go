@@ -30,7 +30,9 @@ func (d *door) Reserve(c *abi.Call, _ *abi.Object) abi.Outcome {
 
 func (d *door) Commit(_ *abi.Call, o *abi.Object, _ *abi.Decision) { d.object = *o }
 
-func (d *door) Denied(_ *abi.Call, o *abi.Object, by *abi.Decision) { d.denied, d.about = by, o.About() }
+func (d *door) Denied(_ *abi.Call, o *abi.Object, by *abi.Decision) {
+	d.denied, d.about = by, o.About()
+}
 
 type still struct{}
 

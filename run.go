@@ -27,6 +27,10 @@ type RunSpec struct {
 	Env []string
 	// Mounts are the folders granted.
 	Mounts []Mount
+	// Listen are addresses, as "127.0.0.1:8080" or "[::1]:0", that sockets of the
+	// guest's listen on: its descriptors 4, 5, …, which do not block until it says
+	// so. They are numbers, not names; port 0 has a port chosen.
+	Listen []string
 	// Policies are joined to the base policy, for this run.
 	Policies []Policy
 	// Limits that are zero are the configuration's.
@@ -43,6 +47,9 @@ type RunSpec struct {
 	// Started, if not nil, is called once the run's start is durable and before
 	// the guest's first instruction. The guest waits for it.
 	Started func(id RunID)
+	// Listening, if not nil, is called just before Started with the addresses of
+	// Listen, as chosen. They take connections already.
+	Listening func(addrs []string)
 }
 
 // Mount grants a folder.
@@ -102,7 +109,8 @@ type Denied struct {
 //
 // Errors: F1-RUN-127 and F1-RUN-128, no such target; F1-PKG-…, the package is
 // refused; F1-MOD-…, the module is not admitted; F1-POL-…, a policy is not
-// accepted; F1-FIL-…, a folder can't be granted; F1-RUN-010, the rest of the
+// accepted; F1-FIL-…, a folder can't be granted; F1-RUN-160 and F1-RUN-161, an
+// address can't be listened on; F1-RUN-010, the rest of the
 // spec can't be used; F1-LOG-…, the log can't be written.
 func (n *Node) Run(ctx context.Context, s RunSpec) (*RunResult, error) {
 	leave, err := n.enter()
@@ -128,7 +136,7 @@ func (n *Node) Run(ctx context.Context, s RunSpec) (*RunResult, error) {
 
 // spec checks s and says it in the kernel's words.
 func (s *RunSpec) spec() (*kernel.Spec, error) {
-	k := &kernel.Spec{Target: s.Target, Args: s.Args, Env: s.Env, Limits: s.Limits}
+	k := &kernel.Spec{Target: s.Target, Args: s.Args, Env: s.Env, Listen: s.Listen, Listening: s.Listening, Limits: s.Limits}
 	for _, e := range s.Env {
 		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
 			return nil, &abi.Error{Code: provider.CodeWorld, What: "run: an entry of the environment is not K=V", Where: e}
@@ -139,6 +147,11 @@ func (s *RunSpec) spec() (*kernel.Spec, error) {
 	}
 	for _, m := range s.Mounts {
 		k.Mounts = append(k.Mounts, trace.Mount{Host: m.Host, Guest: m.Guest, ReadOnly: !m.Write})
+	}
+	for _, a := range s.Listen {
+		if _, err := host.ParseAddress(a); err != nil {
+			return nil, err
+		}
 	}
 	for _, p := range s.Policies {
 		src := policy.Source{Name: p.Name, Text: p.Text}

@@ -52,6 +52,16 @@ func (c *Call) Reset(r *Row, index uint64) {
 	*c = Call{Row: r, Index: index}
 }
 
+// ExitCode is the guest's exit code when c ended the run as OutcomeExit: what
+// proc_exit was given; for a signal of proc_raise 128 and its number, as a shell
+// shows it.
+func (c *Call) ExitCode() uint32 {
+	if c.Row.Num == ProcRaise {
+		return 128 + uint32(c.Args[0])
+	}
+	return uint32(c.Args[0])
+}
+
 // SetU16 sets the result at byte offset off of Ret.
 func (c *Call) SetU16(off int, v uint16) { c.Ret[off], c.Ret[off+1] = byte(v), byte(v>>8) }
 

@@ -21,8 +21,10 @@ var runCodes = []CodeInfo{
 	{"F1-RUN-140", "the evidence log failed", "The log could not be written while the guest ran, and what can't be recorded doesn't happen: the run was ended. `forgeone doctor` tells more.", 125},
 	{"F1-RUN-141", "the kernel failed", "A fault of ForgeOne, not of the guest. The run was ended and recorded as failed. Please report it with the message above it.", 125},
 	{"F1-RUN-150", "the kernel graph does not boot", "A module of the kernel needs one that is not there, or modules need each other in a circle. `forgeone graph` shows the graph.", 125},
-	{"F1-RUN-151", "the self-test of the gate failed", "At boot the base policy must permit reading a clock and deny a socket; it did not. Nothing runs.", 125},
+	{"F1-RUN-151", "the self-test of the gate failed", "At boot the base policy must permit reading a clock and deny a socket that was not granted; it did not. Nothing runs.", 125},
 	{"F1-RUN-152", "the run has ended already", "An order to stop was given to a run that is not running. How it ended stands in `forgeone runs`.", 1},
 	{"F1-RUN-153", "the reason is too long", "The words that say why a run is to stop stand in the log for good and are at most 256 bytes.", 2},
 	{"F1-RUN-154", "the run was told to stop and has not ended yet", "The order is in the log and the run obeys at its next call or tick; one that waits for a slow disk takes longer. `forgeone runs` shows when it has ended.", 3},
+	{"F1-RUN-160", "not an address to listen on", "--listen takes ADDRESS:PORT: the number of one address of this machine and a port, as 127.0.0.1:8080 or [::1]:8080; port 0 has one chosen. Names are not looked up, and an address that is left out does not mean all of them: who wants that says 0.0.0.0.", 2},
+	{"F1-RUN-161", "the address can't be listened on", "Another program listens there already, the machine does not have the address, or the port needs a privilege. Nothing ran. `ss -ltnp` shows who listens where; --listen 127.0.0.1:0 has a free port chosen.", 2},
 }

@@ -213,8 +213,8 @@ var preview1 = [...]Row{
 		Params: []Param{{Name: "rval", Type: U32}},
 	},
 	{
-		Num: ProcRaise, Name: "proc_raise", Class: Process, Doc: "Sends a signal to the guest itself.",
-		Params: []Param{{Name: "sig", Type: U8}},
+		Num: ProcRaise, Name: "proc_raise", Class: Process, Provided: true, Doc: "Sends a signal to the guest itself.",
+		Params: []Param{{Name: "sig", Type: U8, Words: "signal"}},
 	},
 	{Num: SchedYield, Name: "sched_yield", Class: Process, Provided: true, Doc: "Gives up the processor for a moment.", Params: nil},
 	{
@@ -222,19 +222,19 @@ var preview1 = [...]Row{
 		Params: []Param{{Name: "buf", Type: BufferOut}},
 	},
 	{
-		Num: SockAccept, Name: "sock_accept", Class: Net, Needs: RightSockAccept, Blocks: true, Doc: "Accepts a connection.",
+		Num: SockAccept, Name: "sock_accept", Class: Net, Needs: RightSockAccept, Blocks: true, Provided: true, Doc: "Accepts a connection.",
 		Params: []Param{fd, {Name: "flags", Type: U16, Words: "fdflags"}, {Name: "opened_fd", Type: RetHandle}},
 	},
 	{
-		Num: SockRecv, Name: "sock_recv", Class: Net, Needs: RightFDRead, Blocks: true, Doc: "Receives from a connection.",
-		Params: []Param{fd, {Name: "ri_data", Type: BytesOut}, {Name: "ri_flags", Type: U16}, {Name: "ro_datalen", Type: RetU32}, {Name: "ro_flags", Type: RetU16}},
+		Num: SockRecv, Name: "sock_recv", Class: Net, Needs: RightFDRead, Blocks: true, Provided: true, Doc: "Receives from a connection.",
+		Params: []Param{fd, {Name: "ri_data", Type: BytesOut}, {Name: "ri_flags", Type: U16, Words: "riflags"}, {Name: "ro_datalen", Type: RetU32}, {Name: "ro_flags", Type: RetU16, Words: "roflags"}},
 	},
 	{
-		Num: SockSend, Name: "sock_send", Class: Net, Needs: RightFDWrite, Doc: "Sends on a connection.",
+		Num: SockSend, Name: "sock_send", Class: Net, Needs: RightFDWrite, Provided: true, Doc: "Sends on a connection.",
 		Params: []Param{fd, {Name: "si_data", Type: BytesIn}, {Name: "si_flags", Type: U16}, {Name: "so_datalen", Type: RetU32}},
 	},
 	{
-		Num: SockShutdown, Name: "sock_shutdown", Class: Net, Needs: RightSockShutdown, Doc: "Shuts a connection down.",
-		Params: []Param{fd, {Name: "how", Type: U8}},
+		Num: SockShutdown, Name: "sock_shutdown", Class: Net, Needs: RightSockShutdown, Provided: true, Doc: "Shuts a connection down.",
+		Params: []Param{fd, {Name: "how", Type: U8, Words: "sdflags"}},
 	},
 }

@@ -149,8 +149,8 @@ type Param struct {
 	Name string
 	Type Type
 	// Words names the words of a flag or enumeration type ("oflags", "rights",
-	// "fdflags", "lookupflags", "fstflags", "clockid", "whence", "advice"), ""
-	// for a plain number. Views print values by it.
+	// "fdflags", "lookupflags", "fstflags", "clockid", "whence", "advice", "riflags",
+	// "roflags", "sdflags", "signal"), "" for a plain number. Views print values by it.
 	Words string
 }
 

@@ -61,6 +61,14 @@ const (
 		RightPathRemoveDirectory | RightPathUnlinkFile
 )
 
+// Rights of sockets.
+const (
+	// ListenerRights make sense on a socket that accepts connections.
+	ListenerRights = RightSockAccept | RightPollFDReadwrite | RightFDFdstatSetFlags | RightFDFilestatGet
+	// ConnectionRights make sense on a connection.
+	ConnectionRights = RightFDRead | RightFDWrite | RightPollFDReadwrite | RightFDFdstatSetFlags | RightFDFilestatGet | RightSockShutdown
+)
+
 // Filetype is the kind of a file (witx typename "filetype").
 type Filetype uint8
 
@@ -131,6 +139,20 @@ const (
 	SubclockAbstime uint16 = 1
 
 	EventFDHangup uint16 = 1
+)
+
+// Flags of sock_recv (witx typenames "riflags" and "roflags"). sock_send has none.
+const (
+	RecvPeek uint16 = 1 << iota
+	RecvWaitall
+	RecvAll = RecvWaitall<<1 - 1
+)
+
+// Flags of sock_shutdown (witx typename "sdflags").
+const (
+	ShutRead uint8 = 1 << iota
+	ShutWrite
+	ShutAll = ShutWrite<<1 - 1
 )
 
 // Sizes of preview 1's structures in guest memory, in bytes.

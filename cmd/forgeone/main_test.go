@@ -27,6 +27,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"forgeone": func() { os.Exit(cli.Main(os.Args[1:])) },
 		"httpget":  func() { os.Exit(httpGet(os.Args[1:])) },
+		"peer":     func() { os.Exit(peer(os.Args[1:])) },
+		"freeport": func() { os.Exit(freePort()) },
 	})
 }
 
@@ -56,6 +58,7 @@ func TestScripts(t *testing.T) {
 			"grow":    grow,
 			"subst":   subst,
 			"program": program,
+			"guest":   guest,
 			"cc":      cc,
 			"inject":  inject,
 		},
@@ -175,6 +178,16 @@ func program(ts *testscript.TestScript, neg bool, args []string) {
 	wd, err := os.Getwd()
 	ts.Check(err)
 	ts.Check(buildGuest(ts.MkAbs(args[0]), filepath.Join(wd, "..", "..", "test", "programs"), args[1]))
+}
+
+// guest OUT NAME builds the guest testdata/guests/NAME for wasip1.
+func guest(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: guest OUT NAME")
+	}
+	wd, err := os.Getwd()
+	ts.Check(err)
+	ts.Check(buildGuest(ts.MkAbs(args[0]), wd, "./testdata/guests/"+args[1]))
 }
 
 // cc OUT SRC builds a C program for wasip1. `make need` installs what it takes.

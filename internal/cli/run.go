@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"path"
 	"strings"
@@ -20,10 +21,10 @@ import (
 
 // runFlags are the flags of run.
 type runFlags struct {
-	mounts, env, policies []string
-	fuel, memory          uint64
-	deadline              time.Duration
-	quiet                 bool
+	mounts, env, policies, listen []string
+	fuel, memory                  uint64
+	deadline                      time.Duration
+	quiet                         bool
 }
 
 func (a *app) runCmd() *cobra.Command {
@@ -36,11 +37,15 @@ for (a bare module). Standard input, output and error and the exit code pass
 through. With -o json one object about the run goes to standard error. The guest can do nothing that was not granted and that policy does not
 allow; every call is decided, recorded, and can be replayed.
 
+A socket that listens on the address of a --listen is descriptor 4 of the guest,
+of the next one 5, and so on; they do not block until the guest says so.
+
 Exit codes: 0–119 the guest's (higher ones come as 119), 120 trap, 121 fuel,
 122 deadline, 123 a limit, 125 the kernel failed, 126 package refused, 127 not
 found, 137 stopped.`,
 		Example: `  forgeone run app.wasm
   forgeone run app.forgepkg --mount ./in:/in --mount ./out:/out:rw -- /in/data.txt
+  forgeone run server.wasm --listen 127.0.0.1:8080
   forgeone run hello --env LANG=C --deadline 5s --fuel 1000000000 --memory 64`,
 		Args: args(1, -1, "a package, a name or a module, and after -- the guest's arguments"),
 		RunE: func(c *cobra.Command, got []string) error {
@@ -53,6 +58,7 @@ found, 137 stopped.`,
 	fl := c.Flags()
 	fl.StringArrayVar(&f.mounts, "mount", nil, "grant a folder: HOST:GUEST[:ro|rw], read-only unless rw is said")
 	fl.StringArrayVar(&f.env, "env", nil, "grant an environment entry: K=V")
+	fl.StringArrayVar(&f.listen, "listen", nil, "grant a socket that listens: ADDRESS:PORT, as 127.0.0.1:8080 or [::1]:0 (0: a port is chosen, and told)")
 	fl.StringArrayVar(&f.policies, "policy", nil, "join a Cedar policy file to the base policy")
 	fl.Uint64Var(&f.fuel, "fuel", 0, "stop after this many instructions, about (0: as the configuration says)")
 	fl.DurationVar(&f.deadline, "deadline", 0, "stop after this long, as in 500ms or 10s (0: as the configuration says)")
@@ -115,6 +121,18 @@ func (f runFlags) spec(target string, args []string) (s kernel.Spec, err error) 
 		named[k] = true
 		s.Env = append(s.Env, e)
 	}
+	bound := map[netip.AddrPort]bool{}
+	for _, l := range f.listen {
+		addr, err := host.ParseAddress(l)
+		if err != nil {
+			return s, err
+		}
+		if bound[addr] && addr.Port() != 0 {
+			return s, usage("--listen "+quote(l)+" is given twice", "--listen "+netip.AddrPortFrom(addr.Addr(), 0).String())
+		}
+		bound[addr] = true
+		s.Listen = append(s.Listen, l)
+	}
 	for _, p := range f.policies {
 		src, err := readPolicy(p)
 		if err != nil {
@@ -151,6 +169,17 @@ func (a *app) run(f runFlags, target string, args []string) error {
 		stdout = os.Stdout
 	}
 	s.Stdin, s.Stdout, s.Stderr = host.NewStdin(a.stdin), host.NewStdout(stdout), host.NewStdout(os.Stderr)
+	s.Listening = func(addrs []string) {
+		if f.quiet || a.format != "text" {
+			return
+		}
+		for i, addr := range addrs {
+			fmt.Fprintf(a.stderr, "forgeone: descriptor %d listens on %s\n", firstSocket+i, addr)
+			if ap, err := netip.ParseAddrPort(addr); err == nil && !ap.Addr().IsLoopback() {
+				fmt.Fprintf(a.stderr, "forgeone: other machines may reach %s\n", addr)
+			}
+		}
+	}
 	s.Started = func(id abi.RunID, workload string, bare bool) {
 		if bare && !f.quiet && a.format == "text" {
 			fmt.Fprintf(a.stderr, "forgeone: %s is a bare module: nobody vouches for it (run %s)\n", target, id)
@@ -206,6 +235,9 @@ func (a *app) report(r *kernel.Report) error {
 		End      abi.Digest   `json:"end"`
 	}{"forgeone.run/v1", r.Run, r.Workload, r.Bare, r.Outcome, r.Exit, r.Trap, r.Why, r.Outcome.Code(), r.Calls, r.Denials, denied, r.Fuel, trustOf(r.After), r.Seal, r.End})
 }
+
+// firstSocket is the descriptor of the first listener, behind the streams and "/".
+const firstSocket = 4
 
 // Exit codes of run beside those of outcomes (abi.Outcome.ExitStatus).
 const (

@@ -64,12 +64,12 @@ func (r *run) tryBegin(ctx context.Context, limits abi.Limits) (err error) {
 		Run: r.id, Time: k.now().UnixNano(), Workload: w.name, Bare: w.bare, Publisher: w.publisher, Standing: known.Standing,
 		Package: w.pkg, Module: w.module, Rewritten: w.Rewritten, Rewriter: rewrite.Version, Engine: wasm.EngineID, Arch: runtime.GOARCH,
 		Floats: w.Floats, MaxPages: maxPages(limits), Limits: limits, Slice: gate.Slice, Policy: digest, Epoch: epoch, Trust: r.trust,
-		Args: r.args(), Env: r.spec.Env, Mounts: r.spec.Mounts, Mode: "full",
+		Args: r.args(), Env: r.spec.Env, Mounts: r.spec.Mounts, Listen: r.listen, Mode: "full",
 	}
 	if r.rec, err = trace.Create(k.home.Recording(r.id), h, k.keys.Recording, limits.Recording); err != nil {
 		return err
 	}
-	grants, err := codec.Marshal(grantsOf(&h))
+	grants, err := marshalGrants(&h)
 	if err != nil {
 		return err
 	}
@@ -98,10 +98,27 @@ type grantList struct {
 	Mounts    []grantedMount
 }
 
+// listenList is a grantList with the sockets that the run was given. What has
+// none is committed to as before there were any.
+type listenList struct {
+	_         struct{} `cbor:",toarray"`
+	Args, Env [][]byte
+	Mounts    []grantedMount
+	Listen    []string
+}
+
 type grantedMount struct {
 	_           struct{} `cbor:",toarray"`
 	Host, Guest []byte
 	ReadOnly    bool
+}
+
+func marshalGrants(h *trace.Header) ([]byte, error) {
+	g := grantsOf(h)
+	if len(h.Listen) == 0 {
+		return codec.Marshal(g)
+	}
+	return codec.Marshal(listenList{Args: g.Args, Env: g.Env, Mounts: g.Mounts, Listen: h.Listen})
 }
 
 func grantsOf(h *trace.Header) (g grantList) {

@@ -8,6 +8,7 @@ import (
 	"github.com/forgeone/forgeone/internal/provider"
 	"github.com/forgeone/forgeone/internal/provider/host"
 	"github.com/forgeone/forgeone/internal/provider/pure"
+	"github.com/forgeone/forgeone/internal/provider/sock"
 	"github.com/forgeone/forgeone/internal/seal"
 )
 
@@ -51,14 +52,21 @@ func newRunID() abi.RunID {
 // world puts together what the run is given.
 func (r *run) world(limits abi.Limits) (*provider.World, func(), error) {
 	var roots []*host.Root
-	closeAll := func() {
+	var listeners []sock.Listener
+	closeRoots := func() {
 		for _, h := range roots {
 			h.Close()
 		}
 	}
+	closeAll := func() {
+		closeRoots()
+		for _, l := range listeners {
+			l.Close()
+		}
+	}
 	c := provider.Config{
 		Args: r.args(), Env: r.spec.Env, Stdin: r.spec.Stdin, Stdout: r.spec.Stdout, Stderr: r.spec.Stderr,
-		Clock: host.NewClock(), Random: host.Random, Descriptors: limits.Descriptors, Output: limits.Output, Done: r.ctl.Done(),
+		Clock: host.NewClock(), Random: host.Random, Descriptors: limits.Descriptors, Output: limits.Output, Done: r.ctl.Done(), WaitSockets: host.WaitSockets,
 	}
 	if r.w.assets != nil {
 		tree, err := pure.NewAssets(r.w.assets)
@@ -78,10 +86,20 @@ func (r *run) world(limits abi.Limits) (*provider.World, func(), error) {
 		roots = append(roots, root)
 		c.Mounts = append(c.Mounts, provider.Mount{Guest: m.Guest, Root: root.Dir(), ReadOnly: m.ReadOnly, Grant: i + 1})
 	}
+	for i, addr := range r.spec.Listen {
+		l, err := host.Listen(addr)
+		if err != nil {
+			closeAll()
+			return nil, nil, err
+		}
+		listeners = append(listeners, l)
+		r.listen = append(r.listen, l.Addr())
+		c.Listeners = append(c.Listeners, provider.Listener{Socket: l, Grant: len(r.spec.Mounts) + i + 1})
+	}
 	w, err := provider.New(c)
 	if err != nil {
 		closeAll()
 		return nil, nil, err
 	}
-	return w, func() { w.Close(); closeAll() }, nil
+	return w, func() { w.Close(); closeRoots() }, nil
 }

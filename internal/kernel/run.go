@@ -16,10 +16,13 @@ import (
 
 // Spec says what to run and what it is given.
 type Spec struct {
-	Target   string // a package file, an installed package's name, or a module file
-	Args     []string
-	Env      []string // "K=V"
-	Mounts   []trace.Mount
+	Target string // a package file, an installed package's name, or a module file
+	Args   []string
+	Env    []string // "K=V"
+	Mounts []trace.Mount
+	// Listen are the addresses, ADDRESS:PORT, that the guest's sockets listen on:
+	// its descriptors from 4 on. Port 0 has one chosen.
+	Listen   []string
 	Policies []policy.Source
 	Limits   abi.Limits // zero fields: the configuration's
 	Stdin    provider.Stream
@@ -27,6 +30,9 @@ type Spec struct {
 	Stderr   provider.Stream
 	// Started, if not nil, is called once the run's start is durable.
 	Started func(id abi.RunID, workload string, bare bool)
+	// Listening, if not nil, is called before Started with what is listened on, if
+	// there is anything.
+	Listening func(addrs []string)
 }
 
 // Report is how a run ended. It is given only once its end is durable.
@@ -51,17 +57,18 @@ type Report struct {
 // run is one run under way. The goroutine that calls Run owns it; the sink has
 // a lock of its own.
 type run struct {
-	k     *Kernel
-	spec  Spec
-	id    abi.RunID
-	w     *workload
-	start abi.RunStart
-	rec   *trace.Writer
-	ctl   *gate.Control
-	sink  *sink
-	known abi.Trust // what the log makes of the workload
-	trust abi.Trust // that, less what the run itself did
-	prog  *policy.Program
+	k      *Kernel
+	spec   Spec
+	id     abi.RunID
+	w      *workload
+	start  abi.RunStart
+	rec    *trace.Writer
+	ctl    *gate.Control
+	sink   *sink
+	known  abi.Trust // what the log makes of the workload
+	trust  abi.Trust // that, less what the run itself did
+	prog   *policy.Program
+	listen []string // what its sockets listen on, with the ports that were chosen
 	// signers are the keys that the package was installed by.
 	signers []abi.Digest
 	why     atomic.Pointer[abi.Error] // it was stopped, because it counts no more
@@ -97,6 +104,9 @@ func (k *Kernel) Run(ctx context.Context, s Spec) (*Report, error) {
 	defer closeWorld()
 	if err := r.begin(ctx, limits); err != nil {
 		return nil, err
+	}
+	if s.Listening != nil && len(r.listen) > 0 {
+		s.Listening(r.listen)
 	}
 	if s.Started != nil {
 		s.Started(r.id, w.name, w.bare)

@@ -11,6 +11,9 @@ var flags = map[string][]string{
 	"oflags":      {"O_CREAT", "O_DIRECTORY", "O_EXCL", "O_TRUNC"},
 	"fdflags":     {"APPEND", "DSYNC", "NONBLOCK", "RSYNC", "SYNC"},
 	"fstflags":    {"ATIM", "ATIM_NOW", "MTIM", "MTIM_NOW"},
+	"riflags":     {"RECV_PEEK", "RECV_WAITALL"},
+	"roflags":     {"RECV_DATA_TRUNCATED"},
+	"sdflags":     {"RD", "WR"},
 	"rights": {
 		"fd_datasync", "fd_read", "fd_seek", "fd_fdstat_set_flags", "fd_sync", "fd_tell", "fd_write", "fd_advise",
 		"fd_allocate", "path_create_directory", "path_create_file", "path_link_source", "path_link_target", "path_open",
@@ -26,6 +29,10 @@ var enums = map[string][]string{
 	"clockid": {"REALTIME", "MONOTONIC", "PROCESS_CPUTIME", "THREAD_CPUTIME"},
 	"whence":  {"SEEK_SET", "SEEK_CUR", "SEEK_END"},
 	"advice":  {"NORMAL", "SEQUENTIAL", "RANDOM", "WILLNEED", "DONTNEED", "NOREUSE"},
+	"signal": {
+		"NONE", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
+		"CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "POLL", "PWR", "SYS",
+	},
 }
 
 // filetypes are the words of abi.Filetype.

@@ -12,7 +12,7 @@ import (
 )
 
 // Hint says in one line what to add so that the call decided as d, action on o,
-// would be allowed: a --mount for the command line, a rule of Cedar, or, where
+// would be allowed: a --mount or --listen for the command line, a rule of Cedar, or, where
 // neither would do, what else. It is "" for a call that was allowed. What comes
 // from the guest is quoted and holds nothing unprintable. The grants are the
 // run's, if known.
@@ -26,6 +26,9 @@ func Hint(d *abi.Decision, action abi.Action, o *abi.Object, id Identity, grants
 	}
 	switch d.Reason {
 	case abi.ReasonNoGrant:
+		if o.Kind == abi.ObjSocket {
+			return "--listen 127.0.0.1:8080"
+		}
 		return mountHint(action, o)
 	case abi.ReasonReadOnly:
 		return writeHint(o, grants)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/provider/sock"
 	"github.com/forgeone/forgeone/internal/provider/tree"
 )
 
@@ -18,6 +19,8 @@ const (
 	kindStream kind = iota
 	kindFile
 	kindFolder
+	kindListener
+	kindConnection
 )
 
 // descriptor is one open descriptor.
@@ -32,13 +35,17 @@ type descriptor struct {
 	// read-only mount into a writable one.
 	base, inheriting, withheld abi.Rights
 
-	name   string // of a stream or a file; a folder knows its own
+	name   string // of a stream or a file, or the address listened on; a folder knows its own
 	stream Stream
 	file   tree.File
 	folder *folder
 	mnt    *mount
 	pos    int64
 	list   []dirent // the listing that fd_readdir's cookies count in
+
+	listener sock.Listener
+	conn     sock.Connection
+	grant    int // of a socket; a mount knows its own
 
 	memo abi.Memo
 }
@@ -104,6 +111,8 @@ func (d *descriptor) close() abi.Errno {
 		return d.file.Close()
 	case kindFolder:
 		d.folder.drop()
+	case kindListener, kindConnection:
+		return d.socket().Close()
 	}
 	return 0
 }
@@ -119,8 +128,11 @@ func (d *descriptor) path() string {
 // describe makes d the object.
 func (d *descriptor) describe(o *abi.Object) {
 	o.Kind, o.Name, o.Dir, o.Memo = abi.ObjFile, d.path(), d.kind == kindFolder, &d.memo
-	if d.kind == kindStream {
+	switch {
+	case d.kind == kindStream:
 		o.Kind = abi.ObjStream
+	case d.isSocket():
+		o.Kind, o.Grant = abi.ObjSocket, d.grant
 	}
 	if d.mnt != nil {
 		o.Grant = d.mnt.grant
@@ -144,7 +156,7 @@ func (d *descriptor) lack(need abi.Rights) (abi.Refusal, abi.Errno) {
 // old name no longer holds.
 func (w *World) renamed(from, to string) {
 	for _, d := range w.fds {
-		if d == nil || d.kind == kindStream {
+		if d == nil || d.kind != kindFile && d.kind != kindFolder {
 			continue
 		}
 		rest, ok := strings.CutPrefix(d.path(), from)
@@ -173,6 +185,10 @@ func (d *descriptor) unfit(n abi.Num) abi.Errno {
 			return abi.EINVAL
 		case abi.FdReaddir:
 			return abi.ENOTDIR
+		}
+	case kindListener, kindConnection:
+		if e := d.unfitSocket(n); e != 0 {
+			return e
 		}
 	case kindFile:
 		if n == abi.FdReaddir {

@@ -166,6 +166,8 @@ func (d *descriptor) filetype() abi.Filetype {
 		return abi.FiletypeRegularFile
 	case kindFolder:
 		return abi.FiletypeDirectory
+	case kindListener, kindConnection:
+		return abi.FiletypeSocketStream
 	}
 	return d.stream.Type()
 }
@@ -178,5 +180,5 @@ func (d *descriptor) stat() (abi.Filestat, abi.Errno) {
 	case kindFolder:
 		return d.folder.stat()
 	}
-	return abi.Filestat{Type: d.stream.Type(), Nlink: 1}, 0
+	return abi.Filestat{Type: d.filetype(), Nlink: 1}, 0
 }

@@ -25,6 +25,9 @@ func (w *World) read(c *abi.Call, d *descriptor) abi.Errno {
 		}
 		return e
 	}
+	if d.kind == kindConnection {
+		return w.receive(c, d, false, false)
+	}
 	switch {
 	case len(c.Out) == 0:
 		return moved(c, 0, 0)
@@ -45,6 +48,9 @@ func (d *descriptor) pread(c *abi.Call, off int64) abi.Errno {
 // write writes c.In. A short write is an answer; a run that would go over its
 // output limit ends before it writes.
 func (w *World) write(c *abi.Call, d *descriptor) abi.Errno {
+	if d.kind == kindConnection {
+		return w.send(c, d)
+	}
 	n, e := 0, abi.ESUCCESS
 	switch {
 	case d.kind == kindFile && d.flags&abi.FDFlagAppend != 0:

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/provider/sock"
 )
 
 // never is how long a subscription takes that only a stream can make ready.
@@ -23,7 +24,7 @@ func (w *World) poll(c *abi.Call) abi.Errno {
 	start := time.Now()
 	left := make([]time.Duration, n)
 	first := never
-	var waits []waiter
+	var waits waits
 	for i := range n {
 		s := abi.ParseSubscription(c.In[i*abi.SubscriptionSize:])
 		if s.Type > abi.EventFDWrite {
@@ -33,12 +34,9 @@ func (w *World) poll(c *abi.Call) abi.Errno {
 		if s.Type == abi.EventClock {
 			left[i], ev.Errno = w.until(s)
 		} else {
-			var on waiter
-			if on, ev.Errno, ev.NBytes = w.ready(s); on.stream != nil {
+			if on := w.ready(s, &ev); on != (waiter{}) {
 				left[i] = never
-				if !slices.Contains(waits, on) {
-					waits = append(waits, on)
-				}
+				waits.add(on)
 			}
 		}
 		switch {
@@ -53,7 +51,7 @@ func (w *World) poll(c *abi.Call) abi.Errno {
 		if first >= 0 {
 			rest = max(0, first-time.Since(start))
 		}
-		if !await(waits, rest, w.done) {
+		if !await(waits.all(w.wait), rest, w.done) {
 			return abi.EINTR
 		}
 		passed := time.Since(start)
@@ -64,8 +62,7 @@ func (w *World) poll(c *abi.Call) abi.Errno {
 			case left[i] > 0 && left[i] <= passed:
 				answer(c, ev)
 			case left[i] < 0:
-				var on waiter
-				if on, ev.Errno, ev.NBytes = w.ready(s); on.stream == nil {
+				if w.ready(s, &ev) == (waiter{}) {
 					answer(c, ev)
 				}
 			}
@@ -100,35 +97,78 @@ func (w *World) until(s abi.Subscription) (time.Duration, abi.Errno) {
 }
 
 // ready tells what a descriptor's subscription s comes to: a waiter if it has to
-// be waited for; else an errno, or how many bytes can be moved. A stream does not
-// tell how many: at least one. The right to poll holds only together with the
-// right to do what is polled for.
-func (w *World) ready(s abi.Subscription) (waiter, abi.Errno, uint64) {
+// be waited for; else it puts into ev an errno, or how many bytes can be moved
+// and whether the peer is gone. A stream does not tell how many: at least one. The
+// right to poll holds only together with the right to do what is polled for.
+func (w *World) ready(s abi.Subscription, ev *abi.Event) (on waiter) {
 	d, write := w.get(uint64(s.FD)), s.Type == abi.EventFDWrite
 	need := abi.RightPollFDReadwrite | abi.RightFDRead
-	if write {
+	switch {
+	case write:
 		need = abi.RightPollFDReadwrite | abi.RightFDWrite
+	case d != nil && d.kind == kindListener:
+		need = abi.RightPollFDReadwrite | abi.RightSockAccept
 	}
 	switch {
 	case d == nil:
-		return waiter{}, abi.EBADF, 0
+		ev.Errno = abi.EBADF
 	case d.base&need != need:
-		return waiter{}, abi.ENOTCAPABLE, 0
+		ev.Errno = abi.ENOTCAPABLE
+	case d.isSocket():
+		r := d.socket().Ready(write)
+		if !r.Ready {
+			return waiter{socket: d.socket(), write: write}
+		}
+		if ev.NBytes = r.Bytes; r.Hangup {
+			ev.Flags = abi.EventFDHangup
+		}
 	case d.kind == kindStream && d.stream.Ready(write):
-		return waiter{}, 0, 1
+		ev.NBytes = 1
 	case d.kind == kindStream:
-		return waiter{d.stream, write}, 0, 0
+		return waiter{stream: d.stream, write: write}
 	case write:
-		return waiter{}, 0, abi.MaxTransfer
+		ev.NBytes = abi.MaxTransfer
+	default:
+		var st abi.Filestat
+		st, ev.Errno = d.file.Stat()
+		ev.NBytes = st.Size - min(st.Size, uint64(d.pos))
 	}
-	st, e := d.file.Stat()
-	return waiter{}, e, st.Size - min(st.Size, uint64(d.pos))
+	return waiter{}
 }
 
-// waiter is a stream that a poll waits for.
+// waiter is a stream or a socket that a poll waits for.
 type waiter struct {
-	stream Stream
+	stream patient
+	socket sock.Socket
 	write  bool
+}
+
+// patient is what can be waited for: a stream, or sockets taken together.
+type patient interface {
+	WaitReady(write bool, d time.Duration, done <-chan struct{}) bool
+}
+
+// waits are the waiters of a poll, each once.
+type waits struct {
+	streams []waiter
+	sockets []sock.Interest
+}
+
+func (ws *waits) add(on waiter) {
+	if on.socket != nil {
+		// Twice the same costs nothing, and looking for it in thousands would.
+		ws.sockets = append(ws.sockets, sock.Interest{Socket: on.socket, Write: on.write})
+	} else if !slices.Contains(ws.streams, on) {
+		ws.streams = append(ws.streams, on)
+	}
+}
+
+// all are the streams, and one waiter for all sockets.
+func (ws *waits) all(wait sock.Waiter) []waiter {
+	if len(ws.sockets) == 0 {
+		return ws.streams
+	}
+	return append(slices.Clip(ws.streams), waiter{stream: &socketWait{wait, ws.sockets}})
 }
 
 // await waits until one of ws may be ready or d has passed (never: forever). It

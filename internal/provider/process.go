@@ -68,6 +68,8 @@ func (w *World) resolveSelf(c *abi.Call, o *abi.Object) {
 		switch {
 		case !c.Row.Provided:
 			o.Errno = abi.ENOSYS
+		case c.Row.Num == abi.ProcRaise:
+			o.Errno = signalErrno(uint8(c.Args[0]))
 		case c.Row.Num == abi.PollOneoff && (c.Args[2] == 0 || c.Args[2] > abi.MaxSubscriptions):
 			o.Errno = abi.EINVAL
 		}
@@ -104,6 +106,11 @@ func (w *World) performSelf(c *abi.Call) abi.Errno {
 		return 0
 	case abi.ProcExit:
 		c.Stop = abi.OutcomeExit
+		return 0
+	case abi.ProcRaise:
+		if terminates(uint8(c.Args[0])) {
+			c.Stop = abi.OutcomeExit
+		}
 		return 0
 	case abi.PollOneoff:
 		return w.poll(c)

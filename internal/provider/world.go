@@ -1,10 +1,12 @@
 package provider
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/provider/sock"
 	"github.com/forgeone/forgeone/internal/provider/tree"
 )
 
@@ -53,6 +55,10 @@ type Config struct {
 	// Stdin, Stdout, Stderr: nil reads as empty and swallows what is written.
 	Stdin, Stdout, Stderr Stream
 	Clock                 Clock
+	// Listeners are the descriptors from 4 on.
+	Listeners []Listener
+	// WaitSockets waits for sockets; it must be there if there are listeners.
+	WaitSockets sock.Waiter
 	// Random fills p with random bytes.
 	Random func(p []byte) error
 	// Descriptors is how many descriptors may be open at a time; 0 means
@@ -80,7 +86,11 @@ type World struct {
 	clock     Clock
 	random    func([]byte) error
 	done      <-chan struct{}
-	output    uint64 // bytes that stdout and stderr may still take
+	wait      sock.Waiter
+	listens   bool      // the run was given a socket
+	accepting *abi.Call // the accept that is under way and took a connection,
+	accepted  int       // as this descriptor
+	output    uint64    // bytes that stdout and stderr may still take
 	unlimited bool
 
 	walker  walker
@@ -90,17 +100,21 @@ type World struct {
 }
 
 // New makes the world of a run. The error is an *abi.Error. On success the world
-// owns the roots of the mounts; on failure they stay with the caller.
+// owns the roots of the mounts and the listeners; on failure they stay with the
+// caller.
 func New(c Config) (*World, error) {
 	w := &World{
-		clock: c.Clock, random: c.Random, done: c.Done,
+		clock: c.Clock, random: c.Random, done: c.Done, wait: c.WaitSockets, listens: len(c.Listeners) > 0,
 		limit: c.Descriptors, output: c.Output, unlimited: c.Output == 0,
 	}
 	if w.limit == 0 {
 		w.limit = DefaultDescriptors
 	}
-	if w.limit < firstFree {
-		return nil, bad("the limit of descriptors is below 4", "", "--descriptors 64")
+	if uint64(w.limit) < firstFree+uint64(len(c.Listeners)) {
+		return nil, bad("the limit of descriptors is below "+strconv.Itoa(firstFree+len(c.Listeners)), "", "--descriptors 64")
+	}
+	if w.listens && w.wait == nil {
+		return nil, bad("listeners need a way to wait for them", "", "")
 	}
 	if c.Clock == nil || c.Random == nil {
 		return nil, bad("a world needs a clock and a source of randomness", "", "")
@@ -126,6 +140,9 @@ func New(c Config) (*World, error) {
 			// writable ones beneath, and libcs mask what they ask for by these.
 			base: abi.DirRights, inheriting: abi.DirRights | abi.FileRights,
 		},
+	}
+	for _, l := range c.Listeners {
+		w.fds = append(w.fds, newListener(l))
 	}
 	return w, nil
 }
@@ -157,10 +174,7 @@ func (w *World) Resolve(c *abi.Call, o *abi.Object) {
 	case n >= abi.PathCreateDirectory && n <= abi.PathUnlinkFile:
 		w.resolvePath(c, o)
 	case n >= abi.SockAccept && n <= abi.SockShutdown:
-		o.Errno = abi.EBADF
-		if w.get(c.Args[0]) != nil {
-			o.Errno = abi.ENOTSOCK
-		}
+		w.resolveSock(c, o)
 	default:
 		w.resolveSelf(c, o)
 	}
@@ -177,7 +191,7 @@ func (w *World) Perform(c *abi.Call, o *abi.Object) {
 	case n >= abi.PathCreateDirectory && n <= abi.PathUnlinkFile:
 		c.Errno = w.performPath(c)
 	case n >= abi.SockAccept && n <= abi.SockShutdown:
-		c.Errno = abi.ENOSYS
+		c.Errno = w.performSock(c, o)
 	default:
 		c.Errno = w.performSelf(c)
 	}
@@ -186,6 +200,9 @@ func (w *World) Perform(c *abi.Call, o *abi.Object) {
 // Release lets go of what Resolve held in o. It always follows Resolve, whether
 // or not the call was performed.
 func (w *World) Release(o *abi.Object) {
+	if w.accepting != nil {
+		w.settleAccept()
+	}
 	if o.Held == nil {
 		return
 	}

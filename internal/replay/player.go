@@ -174,7 +174,8 @@ func (p *player) Commit(c *abi.Call, _ *abi.Object, d *abi.Decision) {
 	p.calls++
 	p.peeked = false
 	switch {
-	case c.Row.Num == abi.ProcExit && d.Verdict == abi.Allow && p.end.Outcome == abi.OutcomeExit:
+	case c.Row.Num == abi.ProcExit && d.Verdict == abi.Allow && p.end.Outcome == abi.OutcomeExit,
+		c.Row.Num == abi.ProcRaise && p.ev.Stop == abi.OutcomeExit:
 		c.Stop = abi.OutcomeExit
 	case p.atEnd(c.Index + 1):
 		c.Stop = p.end.Outcome

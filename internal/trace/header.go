@@ -42,6 +42,7 @@ type Header struct {
 	Table     abi.Digest // set by Create: TableDigest of all rows
 	Parent    abi.RunID  // "" if there is none
 	Slice     uint64     // fuel between two ticks
+	Listen    []string   // the addresses that the run's sockets listen on, in the order of their descriptors
 }
 
 // wireMount and wireHeader are the encoding: what comes from the host is
@@ -78,6 +79,7 @@ type wireHeader struct {
 	Table     abi.Digest   `cbor:"23,keyasint"`
 	Parent    abi.RunID    `cbor:"24,keyasint"`
 	Slice     uint64       `cbor:"25,keyasint"`
+	Listen    []string     `cbor:"26,keyasint,omitempty"` // older recordings have none
 }
 
 // public is the part of the header that anyone may read.
@@ -110,7 +112,7 @@ func (h *Header) marshal() ([]byte, error) {
 		h.Run, h.Time, h.Workload, h.Bare, h.Publisher, h.Standing, h.Package, h.Module, h.Rewritten, h.Rewriter, h.Engine, h.Arch,
 		h.Floats, h.MaxPages, h.Limits, h.Policy, h.Epoch, h.Trust, toBytes(h.Args), toBytes(h.Env),
 		[]wireMount{},
-		h.Mode, h.Table, h.Parent, h.Slice,
+		h.Mode, h.Table, h.Parent, h.Slice, h.Listen,
 	}
 	for _, m := range h.Mounts {
 		w.Mounts = append(w.Mounts, wireMount{Host: []byte(m.Host), Guest: []byte(m.Guest), ReadOnly: m.ReadOnly})
@@ -133,7 +135,7 @@ func (h *Header) unmarshal(b []byte) error {
 	}
 	*h = Header{
 		w.Run, w.Time, w.Workload, w.Bare, w.Publisher, w.Standing, w.Package, w.Module, w.Rewritten, w.Rewriter, w.Engine, w.Arch,
-		w.Floats, w.MaxPages, w.Limits, w.Policy, w.Epoch, w.Trust, toStrings(w.Args), toStrings(w.Env), nil, w.Mode, w.Table, w.Parent, w.Slice,
+		w.Floats, w.MaxPages, w.Limits, w.Policy, w.Epoch, w.Trust, toStrings(w.Args), toStrings(w.Env), nil, w.Mode, w.Table, w.Parent, w.Slice, w.Listen,
 	}
 	for _, m := range w.Mounts {
 		h.Mounts = append(h.Mounts, Mount{Host: string(m.Host), Guest: string(m.Guest), ReadOnly: m.ReadOnly})

@@ -50,7 +50,7 @@ func (g *Guest) call(p *plan, mod api.Module, stack []uint64) {
 	}
 	errno := g.door.Do(c)
 	if c.Stop != abi.OutcomeNone {
-		g.stop, g.exit = c.Stop, uint32(c.Args[0])
+		g.stop, g.exit = c.Stop, c.ExitCode()
 		unwind()
 	}
 	if errno == abi.ESUCCESS {

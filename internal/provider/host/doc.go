@@ -1,5 +1,5 @@
 // Package host is what a run can reach of the machine it runs on: folders, the
-// clocks, randomness and the standard streams. It decides nothing; it does the
+// clocks, randomness, the standard streams and sockets. It decides nothing; it does the
 // work behind a call that the gate has allowed, and answers with preview 1
 // errnos.
 //
@@ -28,7 +28,14 @@
 // the run is told to stop. The files stay as they are, since other processes
 // share them: never made non-blocking, never closed.
 //
-// Folders and file streams need Linux. Elsewhere OpenRoot and Random answer
-// F1-FIL-004, and NewStdin and NewStdout treat their file as a plain reader or
+// # Sockets
+//
+// [Listen] opens what the operator named; it looks up no names and connects to
+// nothing. Sockets are descriptors of our own that never block: only
+// [WaitSockets] waits, and it ends with the run. What a peer has sent or does not
+// read lies in the system's buffers, of bounded size.
+//
+// Folders, file streams and sockets need Linux. Elsewhere OpenRoot, Random and
+// Listen answer F1-FIL-004, and NewStdin and NewStdout treat their file as a plain reader or
 // writer.
 package host

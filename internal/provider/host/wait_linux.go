@@ -12,12 +12,15 @@ import (
 const waitSlice = 10 * time.Millisecond
 
 // pollNow tells whether fd has one of events, an error, or a hangup.
-func pollNow(fd int, events int16) bool {
+func pollNow(fd int, events int16) bool { return pollOne(fd, events) != 0 }
+
+// pollOne returns which of events fd has, with errors and hangups.
+func pollOne(fd int, events int16) int16 {
 	fds := [1]unix.PollFd{{Fd: int32(fd), Events: events}}
 	for {
-		n, err := unix.Poll(fds[:], 0)
+		_, err := unix.Poll(fds[:], 0)
 		if err != unix.EINTR {
-			return n > 0
+			return fds[0].Revents
 		}
 	}
 }
@@ -28,13 +31,19 @@ func wait(fd int, events int16, d time.Duration, done <-chan struct{}) bool {
 	if pollNow(fd, events) {
 		return true
 	}
+	return waitAny([]unix.PollFd{{Fd: int32(fd), Events: events}}, d, done)
+}
+
+// waitAny waits likewise until one of fds, to which it appends, has what is asked for.
+func waitAny(fds []unix.PollFd, d time.Duration, done <-chan struct{}) bool {
 	if d == 0 || stopped(done) {
 		return false
 	}
 	start := time.Now()
 	w := newWaker(done)
 	defer w.close()
-	fds := [2]unix.PollFd{{Fd: int32(fd), Events: events}, {Fd: int32(w.fd), Events: unix.POLLIN}}
+	n := len(fds)
+	fds = append(fds, unix.PollFd{Fd: int32(w.fd), Events: unix.POLLIN})
 	for {
 		left := time.Duration(-1)
 		if d > 0 {
@@ -49,14 +58,16 @@ func wait(fd int, events int16, d time.Duration, done <-chan struct{}) bool {
 			t := unix.NsecToTimespec(int64(slice))
 			timeout = &t
 		}
-		fds[0].Revents, fds[1].Revents = 0, 0
-		_, err := unix.Ppoll(fds[:], timeout, nil)
-		switch {
-		case err != nil && err != unix.EINTR:
+		_, err := unix.Ppoll(fds, timeout, nil)
+		if err != nil && err != unix.EINTR {
 			return false
-		case err == nil && fds[0].Revents != 0:
-			return true
-		case stopped(done), left == 0:
+		}
+		for i := range fds[:n] {
+			if err == nil && fds[i].Revents != 0 {
+				return true
+			}
+		}
+		if stopped(done) || left == 0 {
 			return false
 		}
 	}

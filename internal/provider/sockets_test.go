@@ -359,8 +359,11 @@ func TestSocketPoll(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	h.ok(abi.SockRecv, b, room(9), 0)
-	time.AfterFunc(20*time.Millisecond, func() { dial(t, addrs[1]) })
-	if got := h.poll(list...); len(got) != 1 || got[0].Userdata != 3 || got[0].NBytes == 0 {
+	dialled := make(chan struct{})
+	time.AfterFunc(20*time.Millisecond, func() { defer close(dialled); dial(t, addrs[1]) })
+	got := h.poll(list...)
+	<-dialled
+	if len(got) != 1 || got[0].Userdata != 3 || got[0].NBytes == 0 {
 		t.Errorf("%+v", got)
 	}
 	h.ok(abi.FdFdstatSetFlags, 4, abi.FDFlagNonblock)

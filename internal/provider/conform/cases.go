@@ -31,7 +31,7 @@ func (c Case) String() string {
 // of the function but EFAULT, calls that answer it. EFAULT depends on nothing but
 // addresses, which whoever marshals makes up.
 func Cases() []Case {
-	return append(append(processCases(), fdCases()...), append(pathCases(), commonPathCases()...)...)
+	return append(append(processCases(), fdCases()...), append(socketCases(), append(pathCases(), commonPathCases()...)...)...)
 }
 
 type args = []any
@@ -87,20 +87,15 @@ func processCases() []Case {
 		{Num: abi.PollOneoff, Errno: abi.EINTR, Name: "clock", Args: args{Subs(never), 1}, Setup: interrupt},
 		{Num: abi.PollOneoff, Errno: abi.EINTR, Name: "stream", Args: args{Subs(never, in), 2}, Setup: interrupt},
 		{Num: abi.ProcExit, Name: "code", Args: args{3}},
-		{Num: abi.ProcRaise, Errno: abi.ENOSYS, Name: "not provided", Args: args{9}},
+		{Num: abi.ProcRaise, Name: "none", Args: args{0}},
+		{Num: abi.ProcRaise, Name: "ignored", Args: args{16}},
+		{Num: abi.ProcRaise, Errno: abi.ENOTSUP, Name: "stop", Args: args{18}},
+		{Num: abi.ProcRaise, Errno: abi.EINVAL, Name: "unknown", Args: args{31}},
 		{Num: abi.SchedYield, Name: "now"},
 		{Num: abi.RandomGet, Name: "bytes", Args: args{Room(33)}},
 		{Num: abi.RandomGet, Name: "none", Args: args{Room(0)}},
 		{Num: abi.RandomGet, Errno: abi.EIO, Name: "none to be had", Args: args{Room(33)}, Setup: dry},
 		{Num: abi.RandomGet, Errno: abi.EINVAL, Name: "too many", Args: args{Room(abi.MaxBuffer + 1)}, Engine: true},
-		{Num: abi.SockAccept, Errno: abi.EBADF, Name: "none", Args: args{None, 0}},
-		{Num: abi.SockAccept, Errno: abi.ENOTSOCK, Name: "file", Args: args{File, 0}},
-		{Num: abi.SockRecv, Errno: abi.EBADF, Name: "none", Args: args{None, Room(9), 0}},
-		{Num: abi.SockRecv, Errno: abi.ENOTSOCK, Name: "file", Args: args{File, Room(9), 0}},
-		{Num: abi.SockSend, Errno: abi.EBADF, Name: "none", Args: args{None, "x", 0}},
-		{Num: abi.SockSend, Errno: abi.ENOTSOCK, Name: "stream", Args: args{Stdout, "x", 0}},
-		{Num: abi.SockShutdown, Errno: abi.EBADF, Name: "none", Args: args{None, 1}},
-		{Num: abi.SockShutdown, Errno: abi.ENOTSOCK, Name: "folder", Args: args{Dir, 1}},
 	}
 }
 

@@ -35,16 +35,20 @@ const (
 const (
 	Stdin, Stdout, Stderr = 0, 1, 2
 	Root                  = 3
-	File                  = 4  // /w/f, with every right
-	Dir                   = 5  // /w
-	Mute                  = 6  // /w/f, without any right
-	Bare                  = 7  // /w, without any right
-	ROFile                = 8  // /ro/f, with every right that a read-only mount does not withhold
-	RODir                 = 9  // /ro
-	Heirless              = 10 // /w, which hands nothing down
+	Listener              = 4  // a socket with a connection that waits; it does not block
+	MuteListener          = 5  // another, without any right
+	File                  = 6  // /w/f, with every right
+	Dir                   = 7  // /w
+	Mute                  = 8  // /w/f, without any right
+	Bare                  = 9  // /w, without any right
+	ROFile                = 10 // /ro/f, with every right that a read-only mount does not withhold
+	RODir                 = 11 // /ro
+	Heirless              = 12 // /w, which hands nothing down
+	Conn                  = 13 // a connection
+	MuteConn              = 14 // another, without any right
 	None                  = 99
 
-	limit = 16 // descriptors
+	limit = 20 // descriptors
 )
 
 // Fixture is a world in a known state.
@@ -54,6 +58,9 @@ type Fixture struct {
 	Done  chan struct{} // close it to interrupt whatever blocks
 	// Full makes stdout take nothing; stdin has nothing, and no end, at any time.
 	Full bool
+	// Peer is what those at the other end of the connections do, and whether there
+	// is one that wants to be accepted.
+	Peer Peer
 	// Dry makes the source of randomness fail.
 	Dry bool
 }
@@ -71,6 +78,7 @@ func New(t testing.TB, k Tree) *Fixture {
 	mounts = append(mounts, provider.Mount{Guest: "/x", Root: pure.NewScratch(func() uint64 { return 1 }, 1<<20, 100), Grant: 3})
 	w, err := provider.New(provider.Config{
 		Args: []string{"prog", "arg"}, Env: []string{"K=V", "LONG=value"}, Mounts: mounts, Descriptors: limit, Done: f.Done,
+		Listeners: []provider.Listener{{Socket: listener{f}, Grant: 4}, {Socket: listener{f}, Grant: 5}}, WaitSockets: waitSockets,
 		Stdin: &stream{f: f, blocked: true}, Stdout: &stream{f: f}, Clock: clock{},
 		Random: func(p []byte) error {
 			if f.Dry {
@@ -95,6 +103,13 @@ func New(t testing.TB, k Tree) *Fixture {
 	f.open(ROFile, "ro/f", abi.FileRights&^abi.RightFDWrite, none)
 	f.open(RODir, "ro", abi.DirRights, abi.DirRights|abi.FileRights)
 	f.open(Heirless, "w", abi.DirRights, none)
+	for _, fd := range []byte{Conn, MuteConn} {
+		if c := f.OK(abi.SockAccept, Listener, 0); c.Ret[0] != fd {
+			t.Fatalf("a connection is descriptor %d, not %d", c.Ret[0], fd)
+		}
+	}
+	f.OK(abi.FdFdstatSetRights, MuteListener, none, none)
+	f.OK(abi.FdFdstatSetRights, MuteConn, none, none)
 	return f
 }
 

@@ -22,6 +22,8 @@ type host struct {
 	slice int64
 	ticks int // so far
 	limit int // ticks after which a guest is stopped
+	// lowest is the lowest that the counter was found at.
+	lowest int64
 }
 
 func newHost(t testing.TB, config wazero.RuntimeConfig) *host {
@@ -31,6 +33,7 @@ func newHost(t testing.TB, config wazero.RuntimeConfig) *host {
 	t.Cleanup(func() { _ = h.rt.Close(ctx) })
 	b := h.rt.NewHostModuleBuilder(ReservedModule)
 	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(_ context.Context, m api.Module, _ []uint64) {
+		h.lowest = min(h.lowest, int64(m.ExportedGlobal(GasExport).Get()))
 		if h.ticks++; h.ticks > h.limit {
 			panic(errFuel)
 		}
@@ -48,6 +51,13 @@ func newHost(t testing.TB, config wazero.RuntimeConfig) *host {
 // compiler is the runtime that the product uses.
 func compiler() wazero.RuntimeConfig {
 	return wazero.NewRuntimeConfigCompiler().WithMemoryLimitPages(256)
+}
+
+// engines are the two that the product can run on.
+func engines() map[string]wazero.RuntimeConfig {
+	return map[string]wazero.RuntimeConfig{
+		"compiler": compiler(), "interpreter": wazero.NewRuntimeConfigInterpreter().WithMemoryLimitPages(256),
+	}
 }
 
 // start rewrites and instantiates a module.

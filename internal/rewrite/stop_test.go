@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-
-	"github.com/tetratelabs/wazero"
 )
 
 // two is a module with two functions of type () -> () in a table, "f" first.
@@ -60,6 +58,12 @@ func TestStops(t *testing.T) {
 		"refused grow":         {two(forever(opI32Const, 0x7f, 0x40, 0, 0x1a), nothing), errFuel},
 		"table fill":           {two(forever(zero, opRefNull, typeFuncref, opI32Const, 2, opMisc, miscTableFill, 0), nothing), errFuel},
 		"table copy":           {two(forever(zero, zero, opI32Const, 2, opMisc, miscTableCopy, 0, 0), nothing), errFuel},
+		"data drop":            {two(forever(opMisc, miscDataDrop, 0), nothing), errFuel},
+		"elem drop":            {two(forever(opMisc, miscElemDrop, 0), nothing), errFuel},
+		"table init":           {two(forever(zero, zero, zero, opMisc, miscTableInit, 0, 0), nothing), errFuel},
+		"SIMD":                 {two(forever(zero, opVector, 0, 0, 0, 0x1a), nothing), errFuel},
+		"passing through if":   {two(code(nil, opLoop, empty, opI32Const, 1, opIf, empty, opBr, 1, opEnd, opEnd), nothing), errFuel},
+		"free leaves by table": {two(forever(opI32Const, 1, 0x11, 0, 0, opI32Const, 1, 0x11, 0, 0), nothing), errFuel},
 		"table grow":           {two(forever(opRefNull, typeFuncref, opI32Const, 0x7f, opMisc, miscTableGrow, 0, 0x1a), nothing), errFuel},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -120,7 +124,7 @@ func TestDepth(t *testing.T) {
 	// f(n) = n == 0 ? 0 : f(n-1) + 1
 	f := one([]byte{i32}, []byte{i32}, nil,
 		opLocalGet, 0, opIf, i32, opLocalGet, 0, opI32Const, 1, opI32Sub, opCall, 0, opI32Const, 1, opI32Add, opElse, opI32Const, 0, opEnd)
-	for name, config := range map[string]wazero.RuntimeConfig{"compiler": compiler(), "interpreter": wazero.NewRuntimeConfigInterpreter()} {
+	for name, config := range engines() {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t, config)
 			caps := DefaultCaps()

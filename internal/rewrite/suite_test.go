@@ -198,7 +198,8 @@ func (v value) bits() []uint64 {
 }
 
 // TestSuiteExecution runs the suite's scripts on the originals and on the
-// rewritten modules: every call must give the same bits or the same trap.
+// rewritten modules, on both engines: every call must give the same bits or the
+// same trap.
 func TestSuiteExecution(t *testing.T) {
 	root := suite(t)
 	scripts, err := filepath.Glob(filepath.Join(root, "v2", "testdata", "*.json"))
@@ -209,16 +210,20 @@ func TestSuiteExecution(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	calls := 0
-	for _, script := range scripts {
-		calls += runScript(t, script, spectest)
-	}
-	if calls < 20_000 {
-		t.Errorf("only %d calls were compared", calls)
+	for name, config := range engines() {
+		t.Run(name, func(t *testing.T) {
+			calls := 0
+			for _, script := range scripts {
+				calls += runScript(t, config, script, spectest)
+			}
+			if calls < 20_000 {
+				t.Errorf("only %d calls were compared", calls)
+			}
+		})
 	}
 }
 
-func runScript(t *testing.T, script string, spectest []byte) (calls int) {
+func runScript(t *testing.T, config wazero.RuntimeConfig, script string, spectest []byte) (calls int) {
 	name := strings.TrimSuffix(filepath.Base(script), ".json")
 	b, err := os.ReadFile(script)
 	if err != nil {
@@ -229,7 +234,6 @@ func runScript(t *testing.T, script string, spectest []byte) (calls int) {
 		t.Fatal(err)
 	}
 	ctx := context.Background()
-	config := compiler()
 	var stages [2]*stage
 	for i := range stages {
 		h := newHost(t, config.WithMemoryLimitPages(65536))

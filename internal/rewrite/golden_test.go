@@ -1,0 +1,92 @@
+package rewrite
+
+import (
+	"bytes"
+	"fmt"
+	"hash/fnv"
+	"runtime"
+	"sync"
+	"testing"
+)
+
+// goldenModules are modules that between them use every form of the rewriting.
+func goldenModules() map[string][]byte {
+	zero, float := cat(opI32Const, 0), cat(opF64Const, make([]byte, 8))
+	vector := cat(opVector, vectorConst, make([]byte, 16))
+	return map[string][]byte{
+		"nothing": sections(),
+		"leaf":    one(nil, nil, nil),
+		"loops":   two(forever(opLoop, empty, zero, opBrIf, 0, opEnd), code(nil, opCall, 0, opLoop, empty, opEnd)),
+		"results": one([]byte{i32, i64}, []byte{i64, i32}, groups(3, i32, 2, f64),
+			opLocalGet, 0, opIf, empty, opLocalGet, 1, zero, opLocalGet, 1, opCall, 0, 0x1a, 0x1a, opLocalGet, 0, 0x0f, opEnd, opLocalGet, 1, opLocalGet, 0),
+		"bulk": victim(zero, zero, zero, opMisc, miscMemoryFill, 0, zero, zero, zero, opMisc, miscMemoryCopy, 0, 0, zero, zero, zero, opMisc, miscMemoryInit, 0, 0,
+			zero, zero, zero, opMisc, miscTableInit, 0, 0, zero, zero, zero, opMisc, miscTableCopy, 0, 0, opRefFunc, 1, zero, opMisc, miscTableGrow, 0, 0x1a,
+			zero, opRefNull, typeFuncref, zero, opMisc, miscTableFill, 0, zero, 0x40, 0, 0x1a, zero, 0x11, 1, 0),
+		"floats": one(nil, nil, nil, float, float, 0xa3, 0xb6, 0x91, 0xbb, 0x9f, 0x1a, vector, vector, opVector, 0xf0, 1, vector, opVector, 0xe4, 1, 0x1a),
+	}
+}
+
+// golden are the digests of goldenModules as version 1 rewrites them. Whoever
+// changes what comes out must give it another version: recordings name it.
+const goldenVersion = 1
+
+func golden() map[string]string {
+	return map[string]string{
+		"bulk":    "18b31ab8db8cbc49383fe5e9ac65056d",
+		"floats":  "2ba33301c809dd597d3b1c41eb08384f",
+		"leaf":    "f376d46e35e39156e00e09523cff1848",
+		"loops":   "5d8d27d64f40eae58af638f82dd92d62",
+		"nothing": "60ff36b8b788f4ef18ffc7bd1d73f75c",
+		"results": "26b7fadffae3f0c70cc22b5ab461f1ec",
+	}
+}
+
+func digest(b []byte) string {
+	h := fnv.New128a()
+	h.Write(b)
+	return fmt.Sprintf("%x", h.Sum(nil))
+}
+
+// TestGolden holds the rewriting against digests made when its version was.
+func TestGolden(t *testing.T) {
+	if Version != goldenVersion {
+		t.Fatalf("version %d has no digests yet", Version)
+	}
+	want := golden()
+	for name, m := range goldenModules() {
+		out, _, err := Rewrite(m, DefaultCaps())
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		validates(t, out)
+		if got := digest(out); got != want[name] {
+			t.Errorf("%q: %q; if that is wanted, raise Version", name, got)
+		}
+	}
+}
+
+// TestSameBytes rewrites the same modules on many goroutines at once, and on one
+// processor and several.
+func TestSameBytes(t *testing.T) {
+	modules := goldenModules()
+	modules["program"] = build(t, "hello")
+	for name, m := range modules {
+		want, _, err := Rewrite(m, DefaultCaps())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, procs := range []int{1, 4} {
+			before := runtime.GOMAXPROCS(procs)
+			var wg sync.WaitGroup
+			for range 8 {
+				wg.Go(func() {
+					if out, _, err := Rewrite(m, DefaultCaps()); err != nil || !bytes.Equal(out, want) {
+						t.Errorf("%s: %v, other bytes", name, err)
+					}
+				})
+			}
+			wg.Wait()
+			runtime.GOMAXPROCS(before)
+		}
+	}
+}

@@ -17,6 +17,8 @@ type (
 	Outcome = abi.Outcome
 	// Digest is a digest of 32 bytes.
 	Digest = abi.Digest
+	// Limit is a set of limits that answer a guest rather than end its run.
+	Limit = abi.Limit
 	// Trust is a trust vector; its minimum is what policy sees.
 	Trust = abi.Trust
 	// Standing is what a workload's signatures and conduct make of it.
@@ -36,6 +38,7 @@ const (
 	OutcomeOutput        = abi.OutcomeOutput
 	OutcomeRecordingFull = abi.OutcomeRecordingFull
 	OutcomeStopped       = abi.OutcomeStopped
+	OutcomeDenials       = abi.OutcomeDenials
 )
 
 // CodeOf returns the code of the first *Error in err's chain, "" if there is none.

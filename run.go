@@ -79,6 +79,8 @@ type RunResult struct {
 	Denials  uint64 // of these denied
 	Denied   []Denied
 	Fuel     uint64 // units of the tick that were used
+	Limits   Limits // that the run had
+	Reached  Limit  // those that refused the guest something; it went on
 	Seal     Digest // of the recording
 	End      Digest // of the final state; a replay must reach the same
 	Before   Trust  // the workload's trust when the run began
@@ -191,7 +193,7 @@ func output(w io.Writer) *host.Stream {
 func resultOf(r *kernel.Report) *RunResult {
 	res := &RunResult{
 		Run: r.Run, Workload: r.Workload, Bare: r.Bare, Outcome: r.Outcome, Exit: r.Exit, Trap: r.Trap, Why: r.Why,
-		Calls: r.Calls, Denials: r.Denials, Fuel: r.Fuel, Seal: r.Seal, End: r.End, Before: r.Before, After: r.After,
+		Calls: r.Calls, Denials: r.Denials, Fuel: r.Fuel, Limits: r.Limits, Reached: r.Reached, Seal: r.Seal, End: r.End, Before: r.Before, After: r.After,
 	}
 	for _, d := range r.First {
 		e := Denied{

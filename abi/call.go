@@ -43,6 +43,8 @@ type Call struct {
 	Ret [FilestatSize + 8]byte
 	// Errno is the answer.
 	Errno Errno
+	// Limit names the limit of the run that Errno comes from, 0 if from none.
+	Limit Limit
 	// Stop, when not OutcomeNone, ends the run at this call.
 	Stop Outcome
 }

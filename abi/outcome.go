@@ -20,8 +20,14 @@ const (
 	OutcomeLogFailed                    // the evidence log could not be written
 	OutcomeKernel                       // the kernel failed
 	OutcomeDiverged                     // a replay left its recording; never in the log
+	OutcomeDenials                      // too many denied calls
 	outcomeEnd
 )
+
+// Logged tells whether a run that ended can stand in the log with o.
+func (o Outcome) Logged() bool {
+	return o != OutcomeNone && o != OutcomeDiverged && o < outcomeEnd
+}
 
 var outcomes = [outcomeEnd]struct {
 	name string
@@ -43,6 +49,7 @@ var outcomes = [outcomeEnd]struct {
 	OutcomeLogFailed:     {"log-failed", "F1-RUN-140", 125},
 	OutcomeKernel:        {"kernel-failed", "F1-RUN-141", 125},
 	OutcomeDiverged:      {"diverged", "F1-RPL-001", 1},
+	OutcomeDenials:       {"denials", "F1-RUN-131", 123},
 }
 
 // String returns the outcome's name: "exit", "fuel".

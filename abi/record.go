@@ -281,6 +281,11 @@ type Limits struct {
 	Output      uint64 `cbor:"6,keyasint" json:"output"`    // bytes to stdout and stderr together
 	Recording   uint64 `cbor:"7,keyasint" json:"recording"` // bytes on disk
 	Depth       uint32 `cbor:"8,keyasint" json:"depth"`     // nested guest calls
+	// The following were added later and are left out while zero, so that older
+	// records keep their bytes.
+	Scratch uint64 `cbor:"9,keyasint,omitempty" json:"scratch,omitempty"`  // bytes of the files in /tmp, which lie in memory
+	Disk    uint64 `cbor:"10,keyasint,omitempty" json:"disk,omitempty"`    // bytes by which files in writable mounts may grow
+	Denials uint64 `cbor:"11,keyasint,omitempty" json:"denials,omitempty"` // denied calls
 }
 
 // RunStart says that a run begins; it is durable before the first instruction.
@@ -322,6 +327,7 @@ type RunEnd struct {
 	Points  uint32        `cbor:"11,keyasint,omitempty" json:"points,omitempty"`  // conduct points lost
 	Windows uint32        `cbor:"12,keyasint,omitempty" json:"windows,omitempty"` // clean active windows
 	Size    uint64        `cbor:"13,keyasint" json:"size"`                        // of the recording, bytes
+	Reached Limit         `cbor:"14,keyasint,omitempty" json:"reached,omitempty"` // limits that refused the guest something
 }
 
 // Denial is the first denial per (run, rule, syscall).

@@ -9,6 +9,9 @@ func (d Digest) MarshalText() ([]byte, error) { return []byte(d.Hex()), nil }
 // MarshalText returns o's name.
 func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
+// MarshalText returns l's names.
+func (l Limit) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
 // MarshalText returns s's name.
 func (s Standing) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 

@@ -205,8 +205,12 @@ func (s *State) runEnd(index uint64, r abi.Record, b *abi.RunEnd) error {
 	switch {
 	case o == nil:
 		return no("no run %q is open", b.Run)
-	case b.Outcome == abi.OutcomeNone || b.Outcome >= abi.OutcomeDiverged:
+	case !b.Outcome.Logged():
 		return no("a run does not end as %v", b.Outcome)
+	case b.Outcome == abi.OutcomeDenials && b.Denials == 0:
+		return no("it ended for its denials and had none")
+	case b.Reached&^abi.LimitsAll != 0:
+		return no("no limits have the numbers %#x", uint32(b.Reached))
 	case b.Outcome == abi.OutcomeAborted:
 		// Nobody was there to count; what was recorded while it ran counts.
 		if b.Windows != 0 || b.Points != 0 && b.Points != o.score.Points() {

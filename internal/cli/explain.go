@@ -16,10 +16,10 @@ import (
 
 func (a *app) explainCmd() *cobra.Command {
 	return &cobra.Command{
-		Use:     "explain CODE|RUN:SEQ",
-		Short:   "Say what an error code means, or why a call was decided as it was",
-		Example: "  forgeone explain F1-POL-003\n  forgeone explain last:12",
-		Args:    args(1, 1, "a code, or a run and a call index"),
+		Use:     "explain CODE|RUN|RUN:SEQ",
+		Short:   "Say what an error code means, how a run ended, or why a call was decided as it was",
+		Example: "  forgeone explain F1-POL-003\n  forgeone explain last\n  forgeone explain last:12",
+		Args:    args(1, 1, "a code, a run, or a run and a call index"),
 		RunE: func(_ *cobra.Command, got []string) error {
 			if run, seq, ok := strings.Cut(got[0], ":"); ok {
 				n, err := strconv.ParseUint(seq, 10, 64)
@@ -27,6 +27,9 @@ func (a *app) explainCmd() *cobra.Command {
 					return usage(quote(seq)+" is no call index", "forgeone explain last:0")
 				}
 				return a.explainCall(run, n)
+			}
+			if namesRun(got[0]) {
+				return a.explainRun(got[0])
 			}
 			return a.explainCode(abi.Code(strings.ToUpper(got[0])))
 		},
@@ -104,16 +107,20 @@ func (a *app) explainCall(run string, seq uint64) error {
 		Workload string        `json:"workload"`
 		Policy   abi.Digest    `json:"policy"`
 		Code     abi.Code      `json:"code,omitempty"`
+		Reached  []string      `json:"reached"`
 		Call     observer.Call `json:"call"`
 		Matches  []matchJSON   `json:"matches"`
 		Change   string        `json:"change,omitempty"`
-	}{"forgeone.explain.call/v1", r.ID, e.Workload, e.Policy, abi.CodeForReason(d.Reason), observer.NewCall(&e.Event, false), matches, e.Change}, func(w io.Writer) {
+	}{"forgeone.explain.call/v1", r.ID, e.Workload, e.Policy, abi.CodeForReason(d.Reason), e.Event.Limit.Names(), observer.NewCall(&e.Event, false), matches, e.Change}, func(w io.Writer) {
 		fmt.Fprintf(w, "%s\n\n", observer.Line(&e.Event))
 		fmt.Fprintf(w, "run       %s of %s\n", r.ID, e.Workload)
 		fmt.Fprintf(w, "decision  %s\n", observer.Verdict(d))
 		if code := abi.CodeForReason(d.Reason); code != "" && d.Verdict != abi.Allow {
 			info, _ := abi.LookupCode(code)
 			fmt.Fprintf(w, "why       %s: %s\n", code, info.Title)
+		}
+		for _, l := range reached(e.Event.Limit, &e.Limits) {
+			fmt.Fprintf(w, "limit     %s: %s: %s\nhint      %s\n", l.Code, l.Limit, l.What, l.Hint)
 		}
 		fmt.Fprintf(w, "trust     %v\nepoch     %d\npolicy    %s\n", d.Trust, d.Epoch, e.Policy.Short())
 		if len(matches) == 0 && d.Verdict != abi.Allow {

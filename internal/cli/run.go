@@ -7,7 +7,6 @@ import (
 	"os"
 	"path"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,8 +21,7 @@ import (
 // runFlags are the flags of run.
 type runFlags struct {
 	mounts, env, policies, listen []string
-	fuel, memory                  uint64
-	deadline                      time.Duration
+	limits                        limitFlags
 	quiet                         bool
 }
 
@@ -60,9 +58,7 @@ found, 137 stopped.`,
 	fl.StringArrayVar(&f.env, "env", nil, "grant an environment entry: K=V")
 	fl.StringArrayVar(&f.listen, "listen", nil, "grant a socket that listens: ADDRESS:PORT, as 127.0.0.1:8080 or [::1]:0 (0: a port is chosen, and told)")
 	fl.StringArrayVar(&f.policies, "policy", nil, "join a Cedar policy file to the base policy")
-	fl.Uint64Var(&f.fuel, "fuel", 0, "stop after this many instructions, about (0: as the configuration says)")
-	fl.DurationVar(&f.deadline, "deadline", 0, "stop after this long, as in 500ms or 10s (0: as the configuration says)")
-	fl.Uint64Var(&f.memory, "memory", 0, "memory limit in MiB (0: as the configuration says)")
+	f.limits.bind(fl)
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing on stderr but errors")
 	return c
 }
@@ -90,12 +86,9 @@ func parseMount(s string) (trace.Mount, error) {
 }
 
 func (f runFlags) spec(target string, args []string) (s kernel.Spec, err error) {
-	s = kernel.Spec{Target: target, Args: args, Limits: abi.Limits{Fuel: f.fuel, Deadline: int64(f.deadline), Memory: f.memory << 20}}
-	if f.deadline < 0 {
-		return s, usage("--deadline must not be negative", "--deadline 10s")
-	}
-	if f.memory > 4096 {
-		return s, usage("--memory: a guest has at most 4096 MiB", "--memory 4096")
+	s = kernel.Spec{Target: target, Args: args}
+	if s.Limits, err = f.limits.limits(); err != nil {
+		return s, err
 	}
 	seen := map[string]bool{}
 	for _, m := range f.mounts {
@@ -230,10 +223,11 @@ func (a *app) report(r *kernel.Report) error {
 		Denials  uint64       `json:"denials"`
 		Denied   []deniedJSON `json:"denied"`
 		Fuel     uint64       `json:"fuel"`
+		Reached  []string     `json:"reached"`
 		Trust    *trustJSON   `json:"trust"`
 		Seal     abi.Digest   `json:"seal"`
 		End      abi.Digest   `json:"end"`
-	}{"forgeone.run/v1", r.Run, r.Workload, r.Bare, r.Outcome, r.Exit, r.Trap, r.Why, r.Outcome.Code(), r.Calls, r.Denials, denied, r.Fuel, trustOf(r.After), r.Seal, r.End})
+	}{"forgeone.run/v1", r.Run, r.Workload, r.Bare, r.Outcome, r.Exit, r.Trap, r.Why, r.Outcome.Code(), r.Calls, r.Denials, denied, r.Fuel, r.Reached.Names(), trustOf(r.After), r.Seal, r.End})
 }
 
 // firstSocket is the descriptor of the first listener, behind the streams and "/".
@@ -274,6 +268,9 @@ func (a *app) say(f runFlags, r *kernel.Report) {
 			if d.Hint != "" {
 				fmt.Fprintf(a.stderr, "hint: %s\n", d.Hint)
 			}
+		}
+		for _, l := range reached(r.Reached, &r.Limits) {
+			fmt.Fprintf(a.stderr, "limit[%s]: %s\nhint: %s\n", l.Code, l.What, l.Hint)
 		}
 	}
 	if code := r.Outcome.Code(); code != "" {

@@ -25,7 +25,7 @@ func samples() []abi.Record {
 		&abi.PackageInstall{Name: "a", Version: "1.2.3", Package: d, Module: d, Signers: []abi.Digest{d}, Standing: abi.StandingSigned, Trust: t, Serial: 4},
 		&abi.PackageUninstall{Name: "a"},
 		&abi.RunStart{Run: "r0", Workload: "a", Package: d, Module: d, Rewritten: d, Policy: d, Epoch: 1, Standing: 1, Trust: t, Grants: d, Limits: abi.Limits{Fuel: 5, Memory: 1 << 28}, Mode: "full", Recording: d},
-		&abi.RunEnd{Run: "r0", Outcome: abi.OutcomeExit, Exit: 3, Calls: 9, Denials: 2, Denied: []abi.DenialCount{{Rule: "no grant", Num: 32, Count: 2}}, Fuel: 7, Ticks: 1, Seal: d, End: d, Points: 5, Windows: 1, Size: 99},
+		&abi.RunEnd{Run: "r0", Outcome: abi.OutcomeExit, Exit: 3, Calls: 9, Denials: 2, Denied: []abi.DenialCount{{Rule: "no grant", Num: 32, Count: 2}}, Fuel: 7, Ticks: 1, Seal: d, End: d, Points: 5, Windows: 1, Size: 99, Reached: abi.LimitScratch},
 		&abi.Denial{Run: "r0", Rule: "x", Num: 32, Reason: abi.ReasonForbid, Severity: 3, Call: 7, Object: d},
 		&abi.TrustChange{Workload: "a", From: t, To: t, Cause: 12},
 		&abi.LogKey{Term: 1, Public: make([]byte, 32), Post: []byte{1}, Root: d, Sig: make([]byte, 64), Own: make([]byte, 64)},

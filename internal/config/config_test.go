@@ -58,7 +58,7 @@ func TestDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	limits := abi.Limits{Memory: 256 << 20, Table: 1_000_000, Descriptors: 1024, Output: 256 << 20, Recording: 1 << 30, Depth: rewrite.DefaultCaps().Depth}
+	limits := abi.Limits{Memory: 256 << 20, Table: 1_000_000, Descriptors: 1024, Output: 256 << 20, Recording: 1 << 30, Depth: rewrite.DefaultCaps().Depth, Scratch: 64 << 20, Disk: 8 << 30, Denials: 100_000}
 	if c.Limits() != limits || c.Caps() != rewrite.DefaultCaps() || !c.BareModules() || c.Quorum() != 1 || c.Origin() != "" || c.Recording() != "full" || c.Deadline() != 0 || c.CompileDeadline() != 2*time.Minute {
 		t.Errorf("default is %+v", c)
 	}
@@ -77,7 +77,7 @@ func TestValues(t *testing.T) {
 origin: example.org/node-7
 bare_modules: refuse
 quorum: 2
-limits: {fuel: 77, deadline: 1m30s, memory: 65536, table: 12, depth: 100}
+limits: {fuel: 77, deadline: 1m30s, memory: 65536, table: 12, depth: 100, scratch: 8KiB, disk: 3MiB, denials: 50}
 admission:
   module: 1 MiB
   nesting: 9
@@ -88,6 +88,7 @@ admission:
 	}
 	l, caps := c.Limits(), c.Caps()
 	if c.Origin() != "example.org/node-7" || c.BareModules() || c.Quorum() != 2 || l.Fuel != 77 || c.Deadline() != 90*time.Second || l.Memory != 65536 ||
+		l.Scratch != 8<<10 || l.Disk != 3<<20 || l.Denials != 50 ||
 		caps.Table != 12 || caps.Depth != 100 || caps.ModuleBytes != 1<<20 || caps.Nesting != 9 || caps.Functions != rewrite.DefaultCaps().Functions || c.CompileDeadline() != 3*time.Second {
 		t.Errorf("limits %+v, caps %+v, config %+v", l, caps, c)
 	}

@@ -36,6 +36,9 @@ limits:
   output: %s     # bytes to stdout and stderr together
   recording: %s    # bytes on disk
   depth: %d      # nested guest calls
+  scratch: %s     # bytes in /tmp, which lies in memory
+  disk: %s         # bytes by which files in writable mounts may grow
+  denials: %d    # denied calls; slowed from a tenth of them on
 
 # What a module may hold to be admitted, checked before it is compiled.
 admission:
@@ -50,6 +53,7 @@ admission:
   compile_deadline: %s   # wall time of compiling it, as in 1m30s; 0s: none
 `, c.quorum, c.recording,
 		l.Fuel, formatSize(l.Memory), l.Table, l.Descriptors, formatSize(l.Output), formatSize(l.Recording), l.Depth,
+		formatSize(l.Scratch), formatSize(l.Disk), l.Denials,
 		formatSize(uint64(caps.ModuleBytes)), caps.Functions, caps.LocalsPerFunction, caps.LocalsTotal, caps.Nesting, caps.BrTable, caps.Globals, caps.DataSegments,
 		c.CompileDeadline())
 }

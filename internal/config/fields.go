@@ -30,6 +30,9 @@ type limits struct {
 	Output      leaf `yaml:"output"`
 	Recording   leaf `yaml:"recording"`
 	Depth       leaf `yaml:"depth"`
+	Scratch     leaf `yaml:"scratch"`
+	Disk        leaf `yaml:"disk"`
+	Denials     leaf `yaml:"denials"`
 }
 
 type admission struct {
@@ -68,6 +71,7 @@ func (d *document) bind(c *Config) []field {
 	l := &c.limits
 	l.Memory, l.Table, l.Descriptors = 256*mib, uint32(caps.Table), 1024
 	l.Output, l.Recording, l.Depth = 256*mib, gib, caps.Depth
+	l.Scratch, l.Disk, l.Denials = 64*mib, 8*gib, 100_000
 	var format int
 	return []field{
 		{"format", d.Format, number(&format, 1, 1)},
@@ -82,6 +86,9 @@ func (d *document) bind(c *Config) []field {
 		{"limits.descriptors", d.Limits.Descriptors, number(&l.Descriptors, 4, 1<<20)},
 		{"limits.output", d.Limits.Output, size(&l.Output, 4*kib, 1<<40)},
 		{"limits.recording", d.Limits.Recording, size(&l.Recording, mib, 1<<40)},
+		{"limits.scratch", d.Limits.Scratch, size(&l.Scratch, 4*kib, 16*gib)},
+		{"limits.disk", d.Limits.Disk, size(&l.Disk, 4*kib, 1<<50)},
+		{"limits.denials", d.Limits.Denials, number(&l.Denials, 1, math.MaxInt64)},
 		{"limits.depth", d.Limits.Depth, number(&l.Depth, 64, uint64(caps.Depth))},
 		{"admission.module", d.Admission.Module, size(&c.caps.ModuleBytes, 8, 64*mib)},
 		{"admission.functions", d.Admission.Functions, number(&c.caps.Functions, 1, 1_000_000)},

@@ -39,6 +39,7 @@ type Recorder interface {
 
 // Sink hears of denials.
 type Sink interface {
+	// Denied may set c.Stop: c is then the run's last call.
 	Denied(c *abi.Call, o *abi.Object, d *abi.Decision)
 }
 
@@ -67,6 +68,7 @@ type Gate struct {
 	obj     abi.Object // of the call under way; reused
 	calls   uint64
 	refused bool // the recorder had no room for a call
+	reached abi.Limit
 }
 
 // New returns the gate of a thread whose first call has index 0.
@@ -90,6 +92,9 @@ func (g *Gate) Calls() uint64 { return g.calls }
 // Refused tells whether the run ended before a call, which is not recorded: there
 // was no room, or it was stopped.
 func (g *Gate) Refused() bool { return g.refused }
+
+// Reached are the limits that refused the guest something in a call.
+func (g *Gate) Reached() abi.Limit { return g.reached }
 
 // StringsSize is the world's.
 func (g *Gate) StringsSize(n abi.Num) (count, bytes int) { return g.world.StringsSize(n) }
@@ -126,11 +131,12 @@ func (g *Gate) Do(c *abi.Call) abi.Errno {
 		}
 	}
 	if d.Verdict != abi.Allow {
-		c.Errno = d.Errno
+		c.Errno, c.Limit = d.Errno, 0
 		g.sink.Denied(c, o, d)
 	}
 	g.rec.Commit(c, o, d)
 	g.calls++
+	g.reached |= c.Limit
 	g.world.Release(o)
 	if c.Stop == abi.OutcomeNone {
 		c.Stop = g.ctl.Outcome()

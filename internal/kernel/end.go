@@ -16,7 +16,7 @@ func (r *run) end(ctx context.Context, end trace.End, sealed trace.Sealed) (*Rep
 	rest := r.sink.finish(ctx)
 	e := abi.RunEnd{
 		Run: r.id, Outcome: end.Outcome, Exit: end.Exit, Calls: end.Calls, Denials: end.Denials, Denied: r.sink.counts(),
-		Fuel: end.Fuel, Ticks: end.Ticks, Seal: sealed.Seal, End: replay.EndDigest(&end), Size: sealed.Size,
+		Fuel: end.Fuel, Ticks: end.Ticks, Seal: sealed.Seal, End: replay.EndDigest(&end), Size: sealed.Size, Reached: end.Reached,
 		Points: r.sink.score.Points(), Windows: r.sink.score.Windows(),
 	}
 	after, why := r.start.Trust, ""
@@ -43,7 +43,7 @@ func (r *run) end(ctx context.Context, end trace.End, sealed trace.Sealed) (*Rep
 	return &Report{
 		Run: r.id, Workload: r.w.name, Bare: r.w.bare, Outcome: end.Outcome, Exit: end.Exit, Trap: end.Trap, Why: why,
 		Calls: end.Calls, Denials: end.Denials, First: r.sink.first, Fuel: end.Fuel, Seal: sealed.Seal, End: e.End,
-		Before: r.start.Trust, After: after,
+		Before: r.start.Trust, After: after, Reached: end.Reached, Limits: r.start.Limits,
 	}, nil
 }
 

@@ -16,6 +16,7 @@ type Explained struct {
 	Event    trace.Event
 	Workload string
 	Policy   abi.Digest
+	Limits   abi.Limits // the run's
 	*policy.Explanation
 }
 
@@ -42,7 +43,7 @@ func (k *Kernel) Explain(r brain.Run, seq uint64) (*Explained, error) {
 	}
 	e.Event.Out = nil // the reader's
 	h := rec.Header()
-	e.Workload, e.Policy = h.Workload, h.Policy
+	e.Workload, e.Policy, e.Limits = h.Workload, h.Policy, h.Limits
 	sources, err := k.policyOf(h.Policy)
 	if err != nil {
 		return nil, err

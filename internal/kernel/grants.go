@@ -15,8 +15,7 @@ import (
 // What is there without a grant.
 const (
 	AssetsFolder  = "/assets" // a package's assets, read-only
-	ScratchFolder = "/tmp"    // in memory, gone with the run
-	scratchBytes  = 64 << 20
+	ScratchFolder = "/tmp"    // in memory, gone with the run; Limits.Scratch bounds it
 	scratchNodes  = 10_000
 )
 
@@ -66,7 +65,7 @@ func (r *run) world(limits abi.Limits) (*provider.World, func(), error) {
 	}
 	c := provider.Config{
 		Args: r.args(), Env: r.spec.Env, Stdin: r.spec.Stdin, Stdout: r.spec.Stdout, Stderr: r.spec.Stderr,
-		Clock: host.NewClock(), Random: host.Random, Descriptors: limits.Descriptors, Output: limits.Output, Done: r.ctl.Done(), WaitSockets: host.WaitSockets,
+		Clock: host.NewClock(), Random: host.Random, Descriptors: limits.Descriptors, Output: limits.Output, Disk: limits.Disk, Done: r.ctl.Done(), WaitSockets: host.WaitSockets,
 	}
 	if r.w.assets != nil {
 		tree, err := pure.NewAssets(r.w.assets)
@@ -75,8 +74,8 @@ func (r *run) world(limits abi.Limits) (*provider.World, func(), error) {
 		}
 		c.Mounts = append(c.Mounts, provider.Mount{Guest: AssetsFolder, Root: tree, ReadOnly: true, Base: true})
 	}
-	scratch := pure.NewScratch(func() uint64 { return uint64(r.k.now().UnixNano()) }, scratchBytes, scratchNodes)
-	c.Mounts = append(c.Mounts, provider.Mount{Guest: ScratchFolder, Root: scratch, Base: true})
+	scratch := pure.NewScratch(func() uint64 { return uint64(r.k.now().UnixNano()) }, limits.Scratch, scratchNodes)
+	c.Mounts = append(c.Mounts, provider.Mount{Guest: ScratchFolder, Root: scratch, Base: true, Full: abi.LimitScratch})
 	for i, m := range r.spec.Mounts {
 		root, err := host.OpenRoot(m.Host)
 		if err != nil {

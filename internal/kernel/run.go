@@ -48,6 +48,8 @@ type Report struct {
 	Denials  uint64
 	First    []Denied // the first denial per rule and syscall, in order
 	Fuel     uint64
+	Limits   abi.Limits // that it ran with
+	Reached  abi.Limit  // those that refused the guest something
 	Seal     abi.Digest
 	End      abi.Digest
 	Before   abi.Trust
@@ -144,9 +146,10 @@ func (r *run) execute(ctx context.Context, m *wasm.Module, world *provider.World
 	meter := g.Meter()
 	end := trace.End{
 		Outcome: ex.Outcome, Exit: ex.Code, Trap: ex.Trap, Calls: g.Calls(), Denials: r.sink.count(),
-		Ticks: meter.Ticks(), Fuel: meter.Used(ex.Gas), Entry: g.Refused(),
+		Ticks: meter.Ticks(), Fuel: meter.Used(ex.Gas), Entry: g.Refused(), Reached: g.Reached(),
 	}
 	if guest != nil {
+		end.Reached |= guest.Reached()
 		end.State = guest.State(r.rec.StateMAC())
 		defer guest.Close(ctx)
 	}
@@ -171,6 +174,9 @@ func merge(l, want abi.Limits) abi.Limits {
 	pick(&l.Memory, want.Memory)
 	pick(&l.Output, want.Output)
 	pick(&l.Recording, want.Recording)
+	pick(&l.Scratch, want.Scratch)
+	pick(&l.Disk, want.Disk)
+	pick(&l.Denials, want.Denials)
 	if want.Deadline != 0 {
 		l.Deadline = want.Deadline
 	}

@@ -35,6 +35,14 @@ const (
 	logDelay = 200 * time.Millisecond
 )
 
+const (
+	// freePart is which part of the denials that a run may have costs it nothing:
+	// a tenth. What a good program tries in vain lies far below that.
+	freePart = 10
+	// slowUnit is by how much each further tenth is answered more slowly.
+	slowUnit = time.Millisecond
+)
+
 // sink hears of a run's denials. Denied is called by the guest's goroutine and
 // nothing else touches score, first and seen while it runs; pending is shared
 // with the goroutine that appends to the log, under mu.
@@ -46,6 +54,7 @@ type sink struct {
 	first []Denied
 	seen  map[denialKey]uint64
 	total uint64
+	limit uint64 // of total; 0: none
 
 	mu      sync.Mutex
 	pending []abi.Record
@@ -59,7 +68,7 @@ type denialKey struct {
 }
 
 func newSink(k *Kernel, r *run) *sink {
-	return &sink{k: k, run: r, score: trust.NewRunScore(r.trust.C, k.now().UnixNano()), seen: map[denialKey]uint64{}}
+	return &sink{k: k, run: r, limit: r.start.Limits.Denials, score: trust.NewRunScore(r.trust.C, k.now().UnixNano()), seen: map[denialKey]uint64{}}
 }
 
 // ruleOf names what denied: the deciding rule, else the reason.
@@ -72,7 +81,9 @@ func ruleOf(d *abi.Decision) string {
 
 // Denied implements gate.Sink.
 func (s *sink) Denied(c *abi.Call, o *abi.Object, d *abi.Decision) {
-	s.total++
+	if s.total++; s.total == s.limit {
+		c.Stop = abi.OutcomeDenials
+	}
 	rule := ruleOf(d)
 	key := denialKey{rule, c.Row.Num}
 	if _, known := s.seen[key]; known || len(s.seen) < maxFirst {
@@ -145,6 +156,25 @@ func (s *sink) finish(context.Context) []abi.Record {
 	return s.take()
 }
 
+// slow keeps a guest that was denied too often from its next call for a while,
+// longer and longer, or until the run is stopped. The call is recorded by then
+// and nothing is locked: it starves nobody, and a replay does not wait.
+func (s *sink) slow() {
+	if s.limit == 0 {
+		return
+	}
+	tenth := max(s.limit/freePart, 1)
+	if s.total <= tenth || s.total >= s.limit {
+		return
+	}
+	t := time.NewTimer(time.Duration(s.total/tenth) * slowUnit)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-s.run.ctl.Done():
+	}
+}
+
 func (s *sink) count() uint64 { return s.total }
 
 // counts are the denials per rule and syscall, most first.
@@ -183,7 +213,11 @@ type activity struct {
 // Commit implements gate.Recorder.
 func (a *activity) Commit(c *abi.Call, o *abi.Object, d *abi.Decision) {
 	a.Writer.Commit(c, o, d)
-	if d.Verdict == abi.Allow && a.due.Load() {
+	if d.Verdict != abi.Allow {
+		a.sink.slow()
+		return
+	}
+	if a.due.Load() {
 		a.due.Store(false)
 		a.sink.score.Allowed(a.sink.k.now().UnixNano())
 	}

@@ -18,6 +18,7 @@ type Call struct {
 	Args     []Value   `json:"args,omitempty"`
 	In       *Input    `json:"in,omitempty"`
 	Errno    string    `json:"errno"`
+	Limit    string    `json:"limit,omitempty"` // that the errno comes from
 	Results  []Value   `json:"results,omitempty"`
 	OutBytes int       `json:"out_bytes"`
 	Out      []byte    `json:"out,omitempty"` // base64; only where asked for
@@ -78,7 +79,7 @@ func NewCall(ev *trace.Event, out bool) Call {
 	row := ev.Row()
 	c := Call{
 		Call: ev.Index, Name: row.Name, Class: row.Class.String(), Action: action(ev).String(), Errno: ev.Errno.String(),
-		OutBytes: len(ev.Out), Time: ev.Time,
+		Limit: ev.Limit.String(), OutBytes: len(ev.Out), Time: ev.Time,
 	}
 	path := 0
 	for i, p := range row.Params {

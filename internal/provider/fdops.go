@@ -107,7 +107,7 @@ func (w *World) performFD(c *abi.Call, o *abi.Object) abi.Errno {
 	case abi.FdPread:
 		return d.pread(c, int64(c.Args[2]))
 	case abi.FdPwrite:
-		return d.pwrite(c)
+		return w.pwrite(c, d)
 	case abi.FdSeek:
 		return d.seek(c)
 	case abi.FdTell:
@@ -144,7 +144,7 @@ func (w *World) performFD(c *abi.Call, o *abi.Object) abi.Errno {
 	case abi.FdReaddir:
 		return w.readdir(c, d)
 	}
-	return d.attributes(c)
+	return w.attributes(c, d)
 }
 
 // preopenName is the one preopen's.

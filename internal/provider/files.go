@@ -55,14 +55,14 @@ func (w *World) write(c *abi.Call, d *descriptor) abi.Errno {
 	switch {
 	case d.kind == kindFile && d.flags&abi.FDFlagAppend != 0:
 		var end int64
-		if n, end, e = d.file.Append(c.In); e == 0 {
+		if n, end, e = w.writeEnd(c, d, c.In); e == 0 {
 			d.pos = end
 		}
 	case d.kind == kindFile:
 		if !extent(uint64(d.pos), uint64(len(c.In))) {
 			return abi.EFBIG
 		}
-		if n, e = d.file.Pwrite(c.In, d.pos); e == 0 {
+		if n, e = w.writeAt(c, d, c.In, d.pos); e == 0 {
 			d.pos += int64(n)
 		}
 	case len(c.In) == 0:
@@ -84,11 +84,11 @@ func (w *World) write(c *abi.Call, d *descriptor) abi.Errno {
 
 // pwrite honours the offset on an append descriptor too, as POSIX and preview 1
 // say and Linux does not.
-func (d *descriptor) pwrite(c *abi.Call) abi.Errno {
+func (w *World) pwrite(c *abi.Call, d *descriptor) abi.Errno {
 	if !extent(c.Args[2], uint64(len(c.In))) {
 		return abi.EFBIG
 	}
-	n, e := d.file.Pwrite(c.In, int64(c.Args[2]))
+	n, e := w.writeAt(c, d, c.In, int64(c.Args[2]))
 	if e == 0 {
 		c.SetU32(0, uint32(n))
 	}
@@ -119,7 +119,7 @@ func (d *descriptor) seek(c *abi.Call) abi.Errno {
 }
 
 // attributes performs what sets or syncs a file or folder through a descriptor.
-func (d *descriptor) attributes(c *abi.Call) abi.Errno {
+func (w *World) attributes(c *abi.Call, d *descriptor) abi.Errno {
 	n := c.Row.Num
 	if d.kind == kindFolder {
 		switch {
@@ -135,9 +135,11 @@ func (d *descriptor) attributes(c *abi.Call) abi.Errno {
 	case abi.FdAdvise:
 		return d.file.Advise(int64(c.Args[1]), int64(c.Args[2]), uint8(c.Args[3]))
 	case abi.FdAllocate:
-		return d.file.Allocate(int64(c.Args[1]), int64(c.Args[2]))
+		return w.sized(c, d, c.Args[1]+c.Args[2], false, func() abi.Errno {
+			return d.file.Allocate(int64(c.Args[1]), int64(c.Args[2]))
+		})
 	case abi.FdFilestatSetSize:
-		return d.file.Truncate(int64(c.Args[1]))
+		return w.sized(c, d, c.Args[1], true, func() abi.Errno { return d.file.Truncate(int64(c.Args[1])) })
 	case abi.FdFilestatSetTimes:
 		t, _ := times(c.Args[1], c.Args[2], uint16(c.Args[3]))
 		return d.file.SetTimes(t)

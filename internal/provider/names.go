@@ -17,6 +17,7 @@ type mount struct {
 	// device sets the device numbers of mounts apart, so that no two files of
 	// the namespace look like one.
 	device uint64
+	full   abi.Limit // what ENOSPC in it comes from
 }
 
 // deviceShift leaves a tree's own device numbers whole: Linux's fit beneath.
@@ -128,7 +129,7 @@ func (w *World) join(mounts []Mount) error {
 		if n.mounted {
 			return bad("two mounts at one mount point", m.Guest, "")
 		}
-		mnt := &mount{readOnly: m.ReadOnly, device: uint64(i+1) << deviceShift}
+		mnt := &mount{readOnly: m.ReadOnly, device: uint64(i+1) << deviceShift, full: m.Full}
 		if !m.Base {
 			mnt.grant = m.Grant
 		}

@@ -139,7 +139,7 @@ func (w *World) open(c *abi.Call, t *target) abi.Errno {
 		}
 		d.kind, d.folder = kindFolder, &folder{name: t.full, dir: dir, mnt: t.mnt, refs: 1}
 	default:
-		f, e := t.parent.dir.Open(t.name, op.how)
+		f, e := w.openFile(c, t)
 		if e != 0 {
 			return e
 		}
@@ -148,4 +148,19 @@ func (w *World) open(c *abi.Call, t *target) abi.Errno {
 	w.put(fd, d)
 	c.SetU32(0, uint32(fd))
 	return 0
+}
+
+// openFile opens or makes the file t, within the quota of what it lies in.
+func (w *World) openFile(c *abi.Call, t *target) (f tree.File, e abi.Errno) {
+	how := w.opening.how
+	open := func() abi.Errno {
+		f, e = t.parent.dir.Open(t.name, how)
+		return e
+	}
+	if how.Create {
+		e = w.named(c, t, open)
+	} else if e = open(); e == 0 {
+		w.cutOnOpen(t, &how)
+	}
+	return f, e
 }

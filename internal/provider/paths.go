@@ -257,9 +257,9 @@ func (w *World) performPath(c *abi.Call) abi.Errno {
 	case abi.PathOpen:
 		return w.open(c, t)
 	case abi.PathCreateDirectory:
-		return t.parent.dir.Mkdir(t.name)
+		return w.named(c, t, func() abi.Errno { return t.parent.dir.Mkdir(t.name) })
 	case abi.PathSymlink:
-		return t.parent.dir.Symlink(c.Path[0], t.name)
+		return w.named(c, t, func() abi.Errno { return t.parent.dir.Symlink(c.Path[0], t.name) })
 	case abi.PathUnlinkFile:
 		return t.parent.dir.Unlink(t.name)
 	case abi.PathRemoveDirectory:
@@ -282,7 +282,7 @@ func (w *World) performPath(c *abi.Call) abi.Errno {
 		return t.parent.dir.SetTimes(t.name, when)
 	case abi.PathLink:
 		to := &w.held[1]
-		return t.parent.dir.Link(t.name, to.parent.dir, to.name)
+		return w.named(c, to, func() abi.Errno { return t.parent.dir.Link(t.name, to.parent.dir, to.name) })
 	case abi.PathRename:
 		to := &w.held[1]
 		e := t.parent.dir.Rename(t.name, to.parent.dir, to.name)

@@ -44,6 +44,9 @@ type Mount struct {
 	Grant int
 	// Base says that the mount is there without a grant: assets, scratch.
 	Base bool
+	// Full is the limit that ENOSPC in the tree comes from, 0 if the disk's room
+	// is the only one.
+	Full abi.Limit
 }
 
 // Config is everything that a world can reach.
@@ -67,6 +70,9 @@ type Config struct {
 	// Output is how many bytes stdout and stderr take together before the run
 	// ends as OutcomeOutput; 0 means no limit.
 	Output uint64
+	// Disk is how many bytes the files in mounts that came by a grant may grow by;
+	// a new name counts for 4096. 0 means no limit.
+	Disk uint64
 	// Done, when closed, makes whatever blocks answer EINTR. May be nil.
 	Done <-chan struct{}
 }
@@ -92,6 +98,7 @@ type World struct {
 	accepted  int       // as this descriptor
 	output    uint64    // bytes that stdout and stderr may still take
 	unlimited bool
+	disk      quota
 
 	walker  walker
 	held    [2]target // what the call in flight is on; the second of rename and link
@@ -105,7 +112,7 @@ type World struct {
 func New(c Config) (*World, error) {
 	w := &World{
 		clock: c.Clock, random: c.Random, done: c.Done, wait: c.WaitSockets, listens: len(c.Listeners) > 0,
-		limit: c.Descriptors, output: c.Output, unlimited: c.Output == 0,
+		limit: c.Descriptors, output: c.Output, unlimited: c.Output == 0, disk: quota{left: c.Disk, none: c.Disk == 0},
 	}
 	if w.limit == 0 {
 		w.limit = DefaultDescriptors
@@ -178,6 +185,9 @@ func (w *World) Resolve(c *abi.Call, o *abi.Object) {
 	default:
 		w.resolveSelf(c, o)
 	}
+	if o.Errno != 0 {
+		c.Limit = w.limitOf(c, o.Errno)
+	}
 }
 
 // Perform does what c asks, on what Resolve held in o. It sets c.Errno, and on
@@ -194,6 +204,9 @@ func (w *World) Perform(c *abi.Call, o *abi.Object) {
 		c.Errno = w.performSock(c, o)
 	default:
 		c.Errno = w.performSelf(c)
+	}
+	if c.Errno != 0 && c.Limit == 0 {
+		c.Limit = w.limitOf(c, c.Errno)
 	}
 }
 

@@ -103,6 +103,7 @@ func (p *player) Decide(c *abi.Call, o *abi.Object) *abi.Decision {
 		return beyond
 	}
 	o.Kind, o.Name, o.Name2, o.Errno = p.ev.Kind, p.ev.Name, p.ev.Name2, p.ev.Errno
+	c.Limit = p.ev.Limit
 	return p.ev.Decision
 }
 
@@ -199,6 +200,8 @@ func (p *player) compareEnd(got *trace.End) {
 		p.diverge(nil, fmt.Sprintf("trap: recorded %s, replayed %s", want.Trap, got.Trap))
 	case got.Ticks != want.Ticks || got.Fuel != want.Fuel:
 		p.diverge(nil, fmt.Sprintf("fuel: recorded %d in %d ticks, replayed %d in %d", want.Fuel, want.Ticks, got.Fuel, got.Ticks))
+	case got.Reached != want.Reached:
+		p.diverge(nil, fmt.Sprintf("limits that refused the guest something: recorded %q, replayed %q", want.Reached, got.Reached))
 	case got.State != want.State:
 		p.diverge(nil, "memory or globals at the end differ, though every call was the same")
 	}

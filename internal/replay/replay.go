@@ -118,7 +118,7 @@ func Run(ctx context.Context, in Input) (*Result, error) {
 	m := g.Meter()
 	got := &trace.End{
 		Outcome: ex.Outcome, Exit: ex.Code, Trap: ex.Trap, Calls: g.Calls(), Denials: p.denials,
-		Ticks: m.Ticks(), Fuel: m.Used(ex.Gas), State: guest.State(in.Recording.StateMAC()), Entry: g.Refused(),
+		Ticks: m.Ticks(), Fuel: m.Used(ex.Gas), State: guest.State(in.Recording.StateMAC()), Entry: g.Refused(), Reached: g.Reached() | guest.Reached(),
 	}
 	if p.div == nil {
 		p.compareEnd(got)

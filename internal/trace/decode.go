@@ -131,6 +131,13 @@ func (d *decoder) call(ev *Event) error {
 			ev.Time = int64(binary.LittleEndian.Uint64(b))
 		}
 	}
+	if flags&flagLimit != 0 {
+		l := d.uvarint()
+		if l == 0 || l > uint64(abi.LimitsAll) {
+			return fmt.Errorf("no limits have the numbers %#x", l)
+		}
+		ev.Limit = abi.Limit(l)
+	}
 	if d.short {
 		return io.ErrUnexpectedEOF
 	}

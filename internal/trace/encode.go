@@ -75,6 +75,9 @@ func (e *encoder) head(b []byte, c *abi.Call, o *abi.Object, d *abi.Decision, x 
 	if x.sampled {
 		flags |= flagSample
 	}
+	if c.Limit != 0 {
+		flags |= flagLimit
+	}
 	b = append(binary.AppendUvarint(b, uint64(c.Row.Num)), flags)
 	for i := range s.n {
 		v := c.Args[s.arg[i]]
@@ -109,6 +112,9 @@ func (e *encoder) head(b []byte, c *abi.Call, o *abi.Object, d *abi.Decision, x 
 	if flags&flagSample != 0 {
 		b = binary.AppendUvarint(b, uint64(max(x.duration, 0)))
 		b = binary.LittleEndian.AppendUint64(b, uint64(x.time))
+	}
+	if flags&flagLimit != 0 {
+		b = binary.AppendUvarint(b, uint64(c.Limit))
 	}
 	return b
 }

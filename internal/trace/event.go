@@ -33,6 +33,8 @@ type Event struct {
 	// immutable. Another chunk has its own copy: compare values, not pointers.
 	Decision *abi.Decision
 	Errno    abi.Errno
+	// Limit is the limit that Errno comes from, 0 if none.
+	Limit abi.Limit
 	// Stop, when not OutcomeNone, is what the call itself ended the run with.
 	Stop abi.Outcome
 	// Ret and Out are empty unless Errno is ESUCCESS.

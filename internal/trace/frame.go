@@ -117,8 +117,9 @@ type End struct {
 	Denials uint64      `cbor:"5,keyasint"`
 	Ticks   uint64      `cbor:"6,keyasint"`
 	Fuel    uint64      `cbor:"7,keyasint"`
-	State   [16]byte    `cbor:"8,keyasint"`           // by StateMAC, over memory and globals
-	Entry   bool        `cbor:"9,keyasint,omitempty"` // it ended before a call that was not recorded
+	State   [16]byte    `cbor:"8,keyasint"`            // by StateMAC, over memory and globals
+	Entry   bool        `cbor:"9,keyasint,omitempty"`  // it ended before a call that was not recorded
+	Reached abi.Limit   `cbor:"10,keyasint,omitempty"` // limits that refused the guest something
 }
 
 // Sealed is what remains to be said of a finished recording.

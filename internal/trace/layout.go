@@ -23,7 +23,8 @@ const (
 	flagOut                // length of the output
 	flagStop               // an outcome
 	flagSample             // duration and time
-	flagsAll   = flagSample<<1 - 1
+	flagLimit              // the limit that the errno comes from
+	flagsAll   = flagLimit<<1 - 1
 )
 
 // Limits that the text of a decision is cut to, so that its size is bounded.

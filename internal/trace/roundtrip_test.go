@@ -109,6 +109,9 @@ func draw(t *rapid.T, decisions []*abi.Decision) *sample {
 		s.o.Via = append(s.o.Via, abi.Place{Name: name.Draw(t, "place"), Grant: rapid.IntRange(0, 300).Draw(t, "its grant")})
 		s.o.Barring = rapid.IntRange(0, len(s.o.Via)).Draw(t, "barring")
 	}
+	if rapid.IntRange(0, 4).Draw(t, "limited") == 0 {
+		s.c.Limit = rapid.SampledFrom([]abi.Limit{abi.LimitMemory, abi.LimitDisk, abi.LimitsAll}).Draw(t, "limit")
+	}
 	if s.d = rapid.SampledFrom(decisions).Draw(t, "decision"); rapid.Bool().Draw(t, "fresh") {
 		d := *s.d
 		s.d = &d

@@ -218,6 +218,14 @@ func (g *Guest) Memory() []byte {
 	return b
 }
 
+// Reached is LimitMemory if the guest asked for more memory than Run gave it.
+func (g *Guest) Reached() abi.Limit {
+	if g.memory != nil && g.memory.refused {
+		return abi.LimitMemory
+	}
+	return 0
+}
+
 // Close frees the instance.
 func (g *Guest) Close(ctx context.Context) error {
 	if g.mod == nil {

@@ -7,8 +7,9 @@ import "syscall"
 // memory is a linear memory in one reservation of address space: it grows in
 // place, is zero without being written, and costs what is touched.
 type memory struct {
-	all  []byte // reserved, PROT_NONE beyond size
-	size uint64
+	all     []byte // reserved, PROT_NONE beyond size
+	size    uint64
+	refused bool // it was asked to grow beyond what is reserved
 }
 
 // newMemory reserves room for limit bytes.
@@ -28,6 +29,7 @@ func newMemory(limit uint64) *memory {
 // the limit before.
 func (m *memory) Reallocate(size uint64) []byte {
 	if size > uint64(len(m.all)) {
+		m.refused = true
 		return nil
 	}
 	if size > m.size {

@@ -7,7 +7,8 @@ import (
 )
 
 // errnos maps each errno of Linux that preview 1 knows, and a few that have an
-// obvious neighbour there. What is absent answers EIO.
+// obvious neighbour there. What is absent answers EIO. EMFILE is the process's:
+// to a guest, whose own descriptors are counted elsewhere, that is the host's table.
 var errnos = [...]abi.Errno{
 	unix.E2BIG: abi.E2BIG, unix.EACCES: abi.EACCES, unix.EADDRINUSE: abi.EADDRINUSE,
 	unix.EADDRNOTAVAIL: abi.EADDRNOTAVAIL, unix.EAFNOSUPPORT: abi.EAFNOSUPPORT, unix.EAGAIN: abi.EAGAIN,
@@ -18,7 +19,7 @@ var errnos = [...]abi.Errno{
 	unix.EFAULT: abi.EFAULT, unix.EFBIG: abi.EFBIG, unix.EHOSTUNREACH: abi.EHOSTUNREACH, unix.EIDRM: abi.EIDRM,
 	unix.EILSEQ: abi.EILSEQ, unix.EINPROGRESS: abi.EINPROGRESS, unix.EINTR: abi.EINTR, unix.EINVAL: abi.EINVAL,
 	unix.EIO: abi.EIO, unix.EISCONN: abi.EISCONN, unix.EISDIR: abi.EISDIR, unix.ELOOP: abi.ELOOP,
-	unix.EMFILE: abi.EMFILE, unix.EMLINK: abi.EMLINK, unix.EMSGSIZE: abi.EMSGSIZE, unix.EMULTIHOP: abi.EMULTIHOP,
+	unix.EMFILE: abi.ENFILE, unix.EMLINK: abi.EMLINK, unix.EMSGSIZE: abi.EMSGSIZE, unix.EMULTIHOP: abi.EMULTIHOP,
 	unix.ENAMETOOLONG: abi.ENAMETOOLONG, unix.ENETDOWN: abi.ENETDOWN, unix.ENETRESET: abi.ENETRESET,
 	unix.ENETUNREACH: abi.ENETUNREACH, unix.ENFILE: abi.ENFILE, unix.ENOBUFS: abi.ENOBUFS, unix.ENODEV: abi.ENODEV,
 	unix.ENOENT: abi.ENOENT, unix.ENOEXEC: abi.ENOEXEC, unix.ENOLCK: abi.ENOLCK, unix.ENOLINK: abi.ENOLINK,

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/brain"
+	"github.com/forgeone/forgeone/internal/kernel"
+)
+
+// namesRun tells whether what was given to explain is a run and no code.
+func namesRun(s string) bool {
+	return s == "last" || len(s) > 1 && s[0] == 'r' && strings.Trim(s[1:], "0123456789abcdef") == ""
+}
+
+// explainRun says how a run ended and which limits it reached.
+func (a *app) explainRun(id string) error {
+	k, err := a.open(kernel.ModEvidence)
+	if err != nil {
+		return err
+	}
+	defer k.Close(a.ctx)
+	r, err := k.FindRun(id)
+	if err != nil {
+		return err
+	}
+	start, end, err := recordsOf(a.logDir(nil), r)
+	if err != nil {
+		return err
+	}
+	info, _ := abi.LookupCode(r.Outcome.Code())
+	return a.emit(struct {
+		Schema   string            `json:"schema"`
+		Run      abi.RunID         `json:"run"`
+		Workload string            `json:"workload"`
+		Outcome  abi.Outcome       `json:"outcome"`
+		Exit     uint32            `json:"exit"`
+		Code     abi.Code          `json:"code,omitempty"`
+		Title    string            `json:"title,omitempty"`
+		Text     string            `json:"text,omitempty"`
+		Calls    uint64            `json:"calls"`
+		Denials  uint64            `json:"denials"`
+		Denied   []abi.DenialCount `json:"denied"`
+		Fuel     uint64            `json:"fuel"`
+		Limits   abi.Limits        `json:"limits"`
+		Reached  []reachedLimit    `json:"reached"`
+	}{
+		"forgeone.explain.run/v1", r.ID, r.Workload, r.Outcome, r.Exit, info.Code, info.Title, info.Text, r.Calls, r.Denials,
+		append([]abi.DenialCount{}, end.Denied...), end.Fuel, start.Limits, reached(end.Reached, &start.Limits),
+	}, func(w io.Writer) {
+		how := r.Outcome.String()
+		if r.Outcome == abi.OutcomeExit {
+			how = fmt.Sprintf("exit %d", r.Exit)
+		}
+		fmt.Fprintf(w, "run       %s of %s\noutcome   %s\n", r.ID, r.Workload, how)
+		if info.Code != "" {
+			fmt.Fprintf(w, "why       %s: %s\n\n%s\n\n", info.Code, info.Title, wrap(info.Text, 80))
+		}
+		fmt.Fprintf(w, "calls     %d, %d denied\nfuel      %d\n", r.Calls, r.Denials, end.Fuel)
+		for _, d := range end.Denied {
+			fmt.Fprintf(w, "denied    %d × %s by %s\n", d.Count, abi.Action(d.Num), quote(d.Rule))
+		}
+		for _, l := range reached(end.Reached, &start.Limits) {
+			fmt.Fprintf(w, "limit     %s: %s: %s\nhint      %s\n", l.Code, l.Limit, l.What, l.Hint)
+		}
+	})
+}
+
+// recordsOf reads the records of r's start and end; a run under way has no end.
+func recordsOf(dir string, r brain.Run) (start abi.RunStart, end abi.RunEnd, err error) {
+	one := func(n uint64, take func(body any)) error {
+		err := reader(dir)(dir, n, func(_ uint64, rec abi.Record) error {
+			take(rec.Body)
+			return errEnough
+		})
+		if errors.Is(err, errEnough) {
+			return nil
+		}
+		return err
+	}
+	err = one(r.Start, func(b any) {
+		if s, ok := b.(*abi.RunStart); ok {
+			start = *s
+		}
+	})
+	if err == nil && !r.Open() {
+		err = one(r.End, func(b any) {
+			if e, ok := b.(*abi.RunEnd); ok {
+				end = *e
+			}
+		})
+	}
+	return start, end, err
+}

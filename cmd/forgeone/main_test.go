@@ -78,9 +78,11 @@ func prepare(shared string) error {
 			if err := os.MkdirAll(guests, 0o755); err != nil {
 				return err
 			}
-			for name, b := range wasmtest.Guests() {
-				if err := os.WriteFile(filepath.Join(guests, name+".wasm"), b, 0o644); err != nil {
-					return err
+			for _, modules := range []map[string][]byte{wasmtest.Guests(), wasmtest.Endless()} {
+				for name, b := range modules {
+					if err := os.WriteFile(filepath.Join(guests, name+".wasm"), b, 0o644); err != nil {
+						return err
+					}
 				}
 			}
 			if err := os.WriteFile(filepath.Join(guests, "slow.wasm"), wasmtest.Slow(250), 0o644); err != nil {
@@ -89,6 +91,9 @@ func prepare(shared string) error {
 			probe := filepath.Join(guests, "probe.wasm")
 			if err := buildGuest(probe, ".", "./testdata/guests/probe"); err != nil {
 				return err
+			}
+			if b, err := clang(filepath.Join(guests, "hog.wasm"), "./testdata/guests/hog/hog.c").CombinedOutput(); err != nil {
+				return fmt.Errorf("clang: %w (`make need` installs it)\n%s", err, b)
 			}
 			home := filepath.Join(shared, "home")
 			for _, args := range [][]string{{"init"}, {"run", "-q", probe, "--", "args"}} {
@@ -195,8 +200,11 @@ func cc(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: cc OUT SOURCE")
 	}
-	c := exec.Command("clang", "--target=wasm32-wasi", "-O2", "-o", ts.MkAbs(args[0]), ts.MkAbs(args[1]))
-	if b, err := c.CombinedOutput(); err != nil {
+	if b, err := clang(ts.MkAbs(args[0]), ts.MkAbs(args[1])).CombinedOutput(); err != nil {
 		ts.Fatalf("clang: %v (`make need` installs it)\n%s", err, b)
 	}
+}
+
+func clang(out, src string) *exec.Cmd {
+	return exec.Command("clang", "--target=wasm32-wasi", "-O2", "-o", out, src)
 }

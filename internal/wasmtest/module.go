@@ -33,6 +33,8 @@ type Module struct {
 	MaxPages       int // 0: none
 	Data           []Data
 	MutableGlobals int // i64 globals, initially 0
+	Table          int // elements of a table of functions, 0: no table
+	Start          int // the function, numbered from 1, that the start section names; 0: none
 }
 
 // Data is an active data segment.
@@ -86,6 +88,9 @@ var (
 	Unreachable = []byte{0x00}
 	MemoryGrow  = []byte{0x40, 0x00}
 	MemoryFill  = []byte{0xfc, 0x0b, 0x00}
+	MemoryCopy  = []byte{0xfc, 0x0a, 0x00, 0x00}
+	TableFill   = []byte{0xfc, 0x11, 0x00}
+	RefNullFunc = []byte{0xd0, 0x70}
 	Load        = []byte{0x28, 2, 0}
 	Store       = []byte{0x36, 2, 0}
 	DivS        = []byte{0x6d}
@@ -123,6 +128,9 @@ func (m Module) Bytes() []byte {
 	out = append(out, section(1, vec(types))...)
 	out = append(out, section(2, vec(imports))...)
 	out = append(out, section(3, vec(funcs))...)
+	if m.Table > 0 {
+		out = append(out, section(4, vec([][]byte{Cat([]byte{0x70, 0}, U(uint64(m.Table)))}))...)
+	}
 	if m.MinPages > 0 {
 		mem := Cat([]byte{0}, U(uint64(m.MinPages)))
 		if m.MaxPages > 0 {
@@ -136,6 +144,9 @@ func (m Module) Bytes() []byte {
 	}
 	out = append(out, section(6, vec(globals))...)
 	out = append(out, section(7, vec(exports))...)
+	if m.Start > 0 {
+		out = append(out, section(8, U(uint64(len(m.Imports)+m.Start-1)))...)
+	}
 	out = append(out, section(10, vec(code))...)
 	for _, d := range m.Data {
 		data = append(data, Cat([]byte{0}, Const(int32(d.Offset)), []byte{0x0b}, U(uint64(len(d.Bytes))), d.Bytes))

@@ -6,6 +6,7 @@ package replay
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 
@@ -49,26 +50,23 @@ func (d *Divergence) Error() string { return fmt.Sprintf("call %d: %s", d.Call, 
 
 // EndDigest is the digest that stands for the end of a run: outcome, exit
 // code, calls, ticks, fuel, the tag over memory and globals, whether it ended
-// before a call that was not recorded, and the trap.
+// before a call that was not recorded, the limits reached, and the trap.
 func EndDigest(e *trace.End) abi.Digest {
 	var b []byte
 	for _, v := range []uint64{uint64(e.Outcome), uint64(e.Exit), e.Calls, e.Ticks, e.Fuel} {
-		b = be64(b, v)
+		b = binary.BigEndian.AppendUint64(b, v)
 	}
 	b = append(b, e.State[:]...)
+	flags := byte(0)
 	if e.Entry {
-		b = append(b, 1)
+		flags |= 1
+	}
+	if e.Reached == 0 {
+		b = append(b, flags)
 	} else {
-		b = append(b, 0)
+		b = binary.BigEndian.AppendUint32(append(b, flags|2), uint32(e.Reached))
 	}
 	return seal.Sum("forgeone/end/v1", b, []byte(e.Trap))
-}
-
-func be64(b []byte, v uint64) []byte {
-	for s := 56; s >= 0; s -= 8 {
-		b = append(b, byte(v>>s))
-	}
-	return b
 }
 
 // door is the gate, with the stops from outside that the recording names.

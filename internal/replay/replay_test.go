@@ -99,7 +99,7 @@ func (l *lab) record(module []byte, at uint64, alter func(*abi.Call), end func(*
 	}
 	defer guest.Close(context.Background())
 	m := g.Meter()
-	e := trace.End{Outcome: ex.Outcome, Exit: ex.Code, Trap: ex.Trap, Ticks: m.Ticks(), Fuel: m.Used(ex.Gas), State: guest.State(rec.StateMAC())}
+	e := trace.End{Outcome: ex.Outcome, Exit: ex.Code, Trap: ex.Trap, Ticks: m.Ticks(), Fuel: m.Used(ex.Gas), State: guest.State(rec.StateMAC()), Reached: g.Reached() | guest.Reached()}
 	if end != nil {
 		end(&e)
 	}
@@ -191,6 +191,7 @@ func TestAltered(t *testing.T) {
 		{name: "recorded outcome", end: func(e *trace.End) { e.Outcome = abi.OutcomeTrap; e.Trap = "unreachable" }, call: 4, what: "outcome"},
 		{name: "recorded exit code", end: func(e *trace.End) { e.Exit = 1 }, call: 4, what: "exit code"},
 		{name: "recorded fuel", end: func(e *trace.End) { e.Fuel++ }, call: 4, what: "fuel"},
+		{name: "recorded limits", end: func(e *trace.End) { e.Reached = abi.LimitMemory }, call: 4, what: "limits"},
 		{name: "recorded state", end: func(e *trace.End) { e.State[0] ^= 1 }, call: 4, what: "memory or globals"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -176,7 +176,7 @@ func TestFormatsEnums(t *testing.T) {
 		list(int(abi.OutcomeDiverged)+1, func(n uint8) string { return abi.Outcome(n).String() }, "outcome(")+" |\n"+
 		"| reason | "+list(1, func(n uint8) string { return abi.Reason(n).String() }, "reason(")+" |\n"+
 		fmt.Sprintf("| verdict | %d deny, %d allow, %d escalate |\n", abi.Deny, abi.Allow, abi.Escalate)+
-		fmt.Sprintf("| refusal | %d none, %d no grant, %d read-only, %d missing right, %d escape, %d move |\n", abi.RefuseNone, abi.RefuseNoGrant, abi.RefuseReadOnly, abi.RefuseRights, abi.RefuseEscape, abi.RefuseMove)+
+		fmt.Sprintf("| refusal | %d none, %d no grant, %d read-only, %d missing right, %d escape, %d move, %d kernel's own files |\n", abi.RefuseNone, abi.RefuseNoGrant, abi.RefuseReadOnly, abi.RefuseRights, abi.RefuseEscape, abi.RefuseMove, abi.RefuseSystem)+
 		"| object kind | "+list(0, func(n uint8) string { return abi.ObjectKind(n).String() }, "kind(")+" |\n")
 }
 

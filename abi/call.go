@@ -179,6 +179,7 @@ const (
 	RefuseRights           // the descriptor lacks a right
 	RefuseEscape           // the name leaves the root
 	RefuseMove             // the move would widen what may be done with the object
+	RefuseSystem           // the name lies on one of the kernel's own file systems
 	refusalEnd
 )
 
@@ -263,10 +264,11 @@ const (
 	ReasonMove            // the move would widen access
 	ReasonNoEffect        // the call can do nothing (bad descriptor, say): there was nothing to decide
 	ReasonError           // policy could not be evaluated; errors deny
+	ReasonSystem          // the name lies on one of the kernel's own file systems
 	reasonEnd
 )
 
-var reasonNames = [reasonEnd]string{"", "permit", "forbid", "no permit", "no grant", "read-only grant", "missing right", "escape", "move widens access", "no effect", "policy error"}
+var reasonNames = [reasonEnd]string{"", "permit", "forbid", "no permit", "no grant", "read-only grant", "missing right", "escape", "move widens access", "no effect", "policy error", "kernel's own files"}
 
 // String returns the reason in a few words: "no grant".
 func (r Reason) String() string {
@@ -316,6 +318,8 @@ func Refuse(o *Object) (Reason, Errno) {
 			e = EACCES
 		}
 		return ReasonMove, e
+	case RefuseSystem:
+		return ReasonSystem, ENOTCAPABLE
 	}
 	return ReasonRights, ENOTCAPABLE
 }

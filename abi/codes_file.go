@@ -1,5 +1,8 @@
 package abi
 
+// CodeSystemFiles is the code of ReasonSystem.
+const CodeSystemFiles Code = "F1-FIL-011"
+
 // fileCodes are the codes of the area FIL.
 var fileCodes = []CodeInfo{
 	{
@@ -25,5 +28,17 @@ var fileCodes = []CodeInfo{
 		Code: "F1-FIL-005", Title: "The kernel gives no random bytes", Exit: 3,
 		Text: "The system call getrandom failed. A filter on system calls around this process may forbid it; allow getrandom there. " +
 			"Without it a guest's request for randomness is not answered with anything weaker.",
+	},
+	{
+		Code: "F1-FIL-010", Title: "The kernel's own files can't be mounted", Exit: 2,
+		Text: "The folder lies on a file system that shows the kernel, devices or processes: procfs, sysfs, cgroups, debugfs and their like. Its files are no files: " +
+			"one of them is the environment of the process that runs the guest, with its keys, another is its memory. None of them is ever granted. " +
+			"Copy what the guest needs to know into a folder of its own and mount that.",
+	},
+	{
+		Code: CodeSystemFiles, Title: "The kernel's own files are out of reach", Exit: 1,
+		Text: "A folder that was granted has one of the kernel's own file systems mounted inside, such as /proc or /sys, and the guest named something there. " +
+			"Grants never reach into those, whatever policy says: what looks like a file there is the memory or the environment of a process. " +
+			"Copy what the guest needs into a folder of its own and grant that.",
 	},
 }

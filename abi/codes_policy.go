@@ -39,6 +39,8 @@ func CodeForReason(r Reason) Code {
 		return CodeMove
 	case ReasonError:
 		return CodeDecisionError
+	case ReasonSystem:
+		return CodeSystemFiles
 	}
 	return ""
 }

@@ -65,7 +65,7 @@ func keyOf(a abi.Action, o *abi.Object) cacheKey {
 // descriptors are on what is known to be there, and a name without a grant or
 // above the root is refused whatever is there.
 func asksFirst(a abi.Action, o *abi.Object) bool {
-	if o.Kind != abi.ObjFile || o.Refused != abi.RefuseReadOnly && o.Refused != abi.RefuseRights {
+	if o.Kind != abi.ObjFile || o.Refused != abi.RefuseReadOnly && o.Refused != abi.RefuseRights && o.Refused != abi.RefuseSystem {
 		return false
 	}
 	r := abi.Lookup(abi.Num(a))

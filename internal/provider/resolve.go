@@ -76,6 +76,9 @@ func (t *target) grant() int {
 
 func (t *target) fail(e abi.Errno, name string) {
 	t.errno, t.full = e, name
+	if e == abi.ENOTCAPABLE { // the tree's: see package tree
+		t.refused = abi.RefuseSystem
+	}
 }
 
 func (t *target) refuse(r abi.Refusal, e abi.Errno, name string) {
@@ -199,8 +202,8 @@ func (k *walker) attempt(start *folder, p string, l lookup, fast bool, t *target
 		}
 		t.parent, t.name, t.full = top.hold(), comp, join(top.name, comp)
 		t.exists, t.slash, t.st = e == 0, slash, top.mnt.mark(st)
-		if e != abi.ENOENT {
-			t.errno = e
+		if e != 0 && e != abi.ENOENT {
+			t.fail(e, t.full)
 		}
 		return true
 	}

@@ -17,7 +17,9 @@
 // Only regular files are opened. Devices, FIFOs and sockets can be seen,
 // renamed and removed, never opened and never waited for.
 //
-// Mount points beneath a root belong to it. Device numbers are replaced by small ones, as
+// Mount points beneath a root belong to it, unless what is mounted is no storage
+// but shows the kernel, devices or other processes, as procfs and sysfs do: that
+// answers ENOTCAPABLE, and can't be a root. Device numbers are replaced by small ones, as
 // they would tell about the machine; inode numbers stay, since programs tell
 // files apart by them.
 //

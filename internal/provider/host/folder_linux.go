@@ -11,7 +11,8 @@ import (
 type folder struct {
 	root   *Root
 	fd     int
-	shared bool // fd is the root's, counted there
+	dev    uint64 // the device it lies on, known to hold storage
+	shared bool   // fd is the root's, counted there
 }
 
 var _ tree.Dir = (*folder)(nil)
@@ -20,21 +21,22 @@ func (d *folder) OpenDir(name string) (tree.Dir, abi.Errno) {
 	if e := checkName(name); e != abi.ESUCCESS {
 		return nil, e
 	}
-	return d.open(step(d.fd, name))
+	return d.open(name)
 }
 
 func (d *folder) Beneath(rel string) (tree.Dir, abi.Errno) {
 	if e := checkRel(rel); e != abi.ESUCCESS {
 		return nil, e
 	}
-	return d.open(d.root.beneath(d.fd, rel))
+	return d.open(rel)
 }
 
-func (d *folder) open(fd int, e abi.Errno) (tree.Dir, abi.Errno) {
+func (d *folder) open(rel string) (tree.Dir, abi.Errno) {
+	at, e := d.root.beneath(place{d.fd, d.dev}, rel)
 	if e != abi.ESUCCESS {
 		return nil, e
 	}
-	return &folder{root: d.root, fd: fd}, abi.ESUCCESS
+	return &folder{root: d.root, fd: at.fd, dev: at.dev}, abi.ESUCCESS
 }
 
 func (d *folder) Lstat(name string) (abi.Filestat, abi.Errno) {
@@ -44,6 +46,9 @@ func (d *folder) Lstat(name string) (abi.Filestat, abi.Errno) {
 	var st unix.Stat_t
 	if err := fstatat(d.fd, name, &st); err != nil {
 		return abi.Filestat{}, errnoOf(err)
+	}
+	if e := d.reach(name, &st); e != abi.ESUCCESS {
+		return abi.Filestat{}, e
 	}
 	return d.root.filestat(&st), abi.ESUCCESS
 }

@@ -173,7 +173,7 @@ func TestDevicesAreNotOpened(t *testing.T) {
 	for path, e := range map[string]abi.Errno{"/dev/null": abi.ENOTSUP, "/dev": abi.EISDIR} {
 		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		check(t, err)
-		want(t, "settle "+path, settle(fd, true), e)
+		want(t, "settle "+path, settle(fd, 0, true), e)
 		unix.Close(fd)
 	}
 }

@@ -26,6 +26,9 @@ func (d *folder) Open(name string, how tree.How) (tree.File, abi.Errno) {
 			if e := openable(&st); e != abi.ESUCCESS {
 				return nil, e
 			}
+			if e := d.reach(name, &st); e != abi.ESUCCESS {
+				return nil, e
+			}
 		case err != unix.ENOENT || !how.Create:
 			return nil, errnoOf(err)
 		}
@@ -37,7 +40,7 @@ func (d *folder) Open(name string, how tree.How) (tree.File, abi.Errno) {
 	if err != nil {
 		return nil, errnoOf(err)
 	}
-	e := settle(fd, how.Truncate && !fresh)
+	e := settle(fd, d.dev, how.Truncate && !fresh)
 	if e != abi.ESUCCESS {
 		unix.Close(fd)
 		return nil, e
@@ -85,13 +88,17 @@ func openable(st *unix.Stat_t) abi.Errno {
 	return abi.ENOTSUP
 }
 
-// settle checks what was opened and cuts it if asked to.
-func settle(fd int, cut bool) abi.Errno {
+// settle checks what was opened in a folder on the device dev, and cuts it if
+// asked to.
+func settle(fd int, dev uint64, cut bool) abi.Errno {
 	var st unix.Stat_t
 	if err := fstat(fd, &st); err != nil {
 		return errnoOf(err)
 	}
 	if e := openable(&st); e != abi.ESUCCESS {
+		return e
+	}
+	if e := storage(fd, uint64(st.Dev), dev); e != abi.ESUCCESS {
 		return e
 	}
 	if cut {

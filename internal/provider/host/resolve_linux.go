@@ -10,7 +10,7 @@ import (
 
 const (
 	pathFlags = unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC
-	beneath   = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_SYMLINKS
+	beneath   = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV
 )
 
 // hasOpenat2 tries openat2 on the folder itself. A kernel before 5.6 and many
@@ -34,61 +34,73 @@ func openPath(dir int, name string, flags int) (int, error) {
 	}
 }
 
+// place is a folder that was opened and the device it lies on.
+type place struct {
+	fd  int
+	dev uint64
+}
+
 // beneath opens the folder rel, which checkRel has passed, beneath dir. ELOOP:
-// a symbolic link is on the way.
-func (r *Root) beneath(dir int, rel string) (int, abi.Errno) {
+// a symbolic link is on the way. ENOTCAPABLE: a file system that is no storage.
+func (r *Root) beneath(dir place, rel string) (place, abi.Errno) {
 	if !r.openat2 {
 		return walk(dir, rel)
 	}
 	how := unix.OpenHow{Flags: pathFlags, Resolve: beneath}
 	for {
-		fd, err := unix.Openat2(dir, rel, &how)
+		fd, err := unix.Openat2(dir.fd, rel, &how)
 		switch err {
 		case nil:
-			return fd, abi.ESUCCESS
+			return place{fd, dir.dev}, abi.ESUCCESS
 		case unix.EINTR:
 		case unix.EAGAIN, unix.EXDEV:
-			// The kernel could not tell whether a race led outside.
+			// A mount is crossed, or the kernel could not tell whether a race led outside.
 			return walk(dir, rel)
 		default:
-			return -1, errnoOf(err)
+			return place{-1, 0}, errnoOf(err)
 		}
 	}
 }
 
 // walk does what openat2 does, one name at a time. As no name is "..", no step
 // can leave the folder before it.
-func walk(dir int, rel string) (int, abi.Errno) {
+func walk(dir place, rel string) (place, abi.Errno) {
 	at := dir
 	for rest, more := rel, true; more; {
 		var name string
 		name, rest, more = strings.Cut(rest, "/")
-		fd, e := step(at, name)
-		if at != dir {
-			unix.Close(at)
+		next, e := step(at, name)
+		if at.fd != dir.fd {
+			unix.Close(at.fd)
 		}
 		if e != abi.ESUCCESS {
-			return -1, e
+			return place{-1, 0}, e
 		}
-		at = fd
+		at = next
 	}
 	return at, abi.ESUCCESS
 }
 
 // step opens the folder name of dir. With O_DIRECTORY and O_NOFOLLOW a symbolic
 // link answers ENOTDIR, as a file does, so it is looked at to tell them apart.
-func step(dir int, name string) (int, abi.Errno) {
-	fd, err := openPath(dir, name, unix.O_NOFOLLOW)
+func step(dir place, name string) (place, abi.Errno) {
+	fd, err := openPath(dir.fd, name, unix.O_NOFOLLOW)
+	var st unix.Stat_t
 	if err == nil {
-		return fd, abi.ESUCCESS
-	}
-	if err == unix.ENOTDIR {
-		var st unix.Stat_t
-		if fstatat(dir, name, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
-			return -1, abi.ELOOP
+		if err = fstat(fd, &st); err == nil {
+			e := storage(fd, uint64(st.Dev), dir.dev)
+			if e == abi.ESUCCESS {
+				return place{fd, uint64(st.Dev)}, e
+			}
+			unix.Close(fd)
+			return place{-1, 0}, e
 		}
+		unix.Close(fd)
 	}
-	return -1, errnoOf(err)
+	if err == unix.ENOTDIR && fstatat(dir.fd, name, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		return place{-1, 0}, abi.ELOOP
+	}
+	return place{-1, 0}, errnoOf(err)
 }
 
 // fstatat describes name itself, waiting for no automount.

@@ -33,7 +33,7 @@ const listLimit = 1_000_000
 // operator's word, not a guest's. It needs no permission to read the folder.
 //
 // Errors: F1-FIL-001 there is none; F1-FIL-002 it is not a folder; F1-FIL-003
-// it can't be opened.
+// it can't be opened; F1-FIL-010 it lies on a file system that is no storage.
 func OpenRoot(path string) (*Root, error) {
 	fd, err := openPath(unix.AT_FDCWD, path, 0)
 	switch {
@@ -60,6 +60,18 @@ func OpenRoot(path string) (*Root, error) {
 		unix.Close(fd)
 		return nil, &abi.Error{Code: "F1-FIL-003", What: "the folder can't be examined", Where: path, Err: err}
 	}
+	switch storage(fd, uint64(st.Dev), ^uint64(st.Dev)) {
+	case abi.ESUCCESS:
+	case abi.ENOTCAPABLE:
+		unix.Close(fd)
+		return nil, &abi.Error{
+			Code: "F1-FIL-010", What: "this folder shows the kernel or its processes and holds no files that could be granted", Where: path,
+			Hint: "mkdir -p files && cp -r " + shellQuote(filepath.Join(path, "FILE")) + " files/ # and mount files",
+		}
+	default:
+		unix.Close(fd)
+		return nil, &abi.Error{Code: "F1-FIL-003", What: "the folder can't be examined", Where: path}
+	}
 	r.devices = []uint64{uint64(st.Dev)}
 	return r, nil
 }
@@ -73,7 +85,7 @@ func (r *Root) Dir() tree.Dir {
 		return &folder{root: r, fd: -1}
 	}
 	r.refs++
-	return &folder{root: r, fd: r.fd, shared: true}
+	return &folder{root: r, fd: r.fd, dev: r.devices[0], shared: true}
 }
 
 // Close gives the folder up once the last handle of it is closed too. Closing

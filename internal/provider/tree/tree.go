@@ -3,6 +3,8 @@
 // component, never "", "." or "..", never with a slash or NUL in it; no
 // operation follows a symbolic link. Implementations answer with preview 1
 // errnos and are safe for use by one run, which makes one call at a time.
+// ENOTCAPABLE from OpenDir, Beneath, Lstat and Open says that what is there, a part
+// of the kernel's own file systems, is out of reach for every guest.
 package tree
 
 import "github.com/forgeone/forgeone/abi"

@@ -308,6 +308,16 @@ func (h *harness) read(path string) string {
 	return string(h.ok(abi.FdRead, fd, room(1<<16)).out)
 }
 
+// plant makes a symbolic link as a program outside could, which nobody checks.
+func (h *harness) plant(folder, name, text string) {
+	h.Helper()
+	fd := h.folder(folder)
+	if e := h.w.get(uint64(fd)).folder.dir.Symlink(text, name); e != 0 {
+		h.Fatal(e)
+	}
+	h.ok(abi.FdClose, fd)
+}
+
 // list lists a folder by its descriptor, in the order of the entries.
 func (h *harness) list(fd int) []string {
 	h.Helper()

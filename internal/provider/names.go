@@ -12,6 +12,7 @@ import (
 
 // mount is a Mount in use.
 type mount struct {
+	point    string // canonical
 	readOnly bool
 	grant    int
 	// device sets the device numbers of mounts apart, so that no two files of
@@ -129,7 +130,7 @@ func (w *World) join(mounts []Mount) error {
 		if n.mounted {
 			return bad("two mounts at one mount point", m.Guest, "")
 		}
-		mnt := &mount{readOnly: m.ReadOnly, device: uint64(i+1) << deviceShift, full: m.Full}
+		mnt := &mount{point: m.Guest, readOnly: m.ReadOnly, device: uint64(i+1) << deviceShift, full: m.Full}
 		if !m.Base {
 			mnt.grant = m.Grant
 		}

@@ -193,15 +193,15 @@ func (t *target) create(folder bool) {
 	}
 }
 
-// linkTo checks the text of a symbolic link. An absolute one leads nowhere in
-// here: it could only serve to mislead a program outside.
+// linkTo checks the text of a symbolic link. An absolute one, or one that climbs,
+// leads nowhere in here: it could only serve to mislead a program outside.
 func (t *target) linkTo(text string) {
 	if t.refused != 0 || t.inert {
 		return
 	}
 	if e := wellFormed(text); e != 0 {
 		t.wrong(e)
-	} else if text[0] == '/' {
+	} else if text[0] == '/' || climbs(text, t.depth()) {
 		t.own()
 		t.refused, t.errno = abi.RefuseEscape, abi.ENOTCAPABLE
 	}
@@ -282,9 +282,15 @@ func (w *World) performPath(c *abi.Call) abi.Errno {
 		return t.parent.dir.SetTimes(t.name, when)
 	case abi.PathLink:
 		to := &w.held[1]
+		if e := t.staysBeneath(to); e != 0 {
+			return e
+		}
 		return w.named(c, to, func() abi.Errno { return t.parent.dir.Link(t.name, to.parent.dir, to.name) })
 	case abi.PathRename:
 		to := &w.held[1]
+		if e := t.staysBeneath(to); e != 0 {
+			return e
+		}
 		e := t.parent.dir.Rename(t.name, to.parent.dir, to.name)
 		if e == 0 {
 			w.renamed(t.full, to.full)

@@ -60,7 +60,7 @@ type CodeInfo struct {
 // Codes lists every error code, sorted as the areas list them.
 func Codes() []CodeInfo {
 	var all []CodeInfo
-	for _, a := range [][]CodeInfo{runCodes, logCodes, keyCodes, configCodes, packageCodes, revokeCodes, policyCodes, moduleCodes, fileCodes, recordingCodes, brainCodes, kernelCodes, witnessCodes, cliCodes} {
+	for _, a := range [][]CodeInfo{runCodes, logCodes, keyCodes, configCodes, packageCodes, revokeCodes, policyCodes, moduleCodes, fileCodes, recordingCodes, retainCodes, brainCodes, kernelCodes, witnessCodes, cliCodes} {
 		all = append(all, a...)
 	}
 	return all

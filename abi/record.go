@@ -44,6 +44,9 @@ const (
 	KindDenial           Kind = 32 // *Denial: the first per (run, rule, syscall)
 	KindTrust            Kind = 33 // *TrustChange
 	KindRunStop          Kind = 34 // *RunStop: a run is to stop at its next call or tick
+	KindHold             Kind = 35 // *Hold: a run's recording is kept
+	KindHoldEnd          Kind = 36 // *HoldEnd: and no more
+	KindRecordingDrop    Kind = 37 // *RecordingDrop: a run's recording is dropped
 )
 
 var kindNames = map[Kind]string{
@@ -52,6 +55,7 @@ var kindNames = map[Kind]string{
 	KindPackageUninstall: "package.uninstall", KindRunStart: "run.start", KindRunEnd: "run.end", KindDenial: "run.denial",
 	KindTrust: "trust.change", KindLogKey: "log.key", KindKeyRevoke: "key.revoke", KindKeyThreshold: "key.threshold",
 	KindWitnesses: "log.witnesses", KindRevocations: "package.revoke", KindDowngrade: "package.downgrade", KindRunStop: "run.stop",
+	KindHold: "run.hold", KindHoldEnd: "run.unhold", KindRecordingDrop: "recording.drop",
 }
 
 // String returns the kind as listings write it: "run.start".
@@ -114,6 +118,12 @@ func NewBody(k Kind) any {
 		return new(Downgrade)
 	case KindRunStop:
 		return new(RunStop)
+	case KindHold:
+		return new(Hold)
+	case KindHoldEnd:
+		return new(HoldEnd)
+	case KindRecordingDrop:
+		return new(RecordingDrop)
 	}
 	return nil
 }
@@ -161,6 +171,12 @@ func KindOf(body any) Kind {
 		return KindDowngrade
 	case *RunStop:
 		return KindRunStop
+	case *Hold:
+		return KindHold
+	case *HoldEnd:
+		return KindHoldEnd
+	case *RecordingDrop:
+		return KindRecordingDrop
 	}
 	return 0
 }
@@ -326,7 +342,7 @@ type RunEnd struct {
 	End     Digest        `cbor:"10,keyasint" json:"end"`                         // seal over the end state's MAC and the exit code
 	Points  uint32        `cbor:"11,keyasint,omitempty" json:"points,omitempty"`  // conduct points lost
 	Windows uint32        `cbor:"12,keyasint,omitempty" json:"windows,omitempty"` // clean active windows
-	Size    uint64        `cbor:"13,keyasint" json:"size"`                        // of the recording, bytes
+	Size    uint64        `cbor:"13,keyasint" json:"size"`                        // of the recording, bytes; of an aborted run's, as it was found
 	Reached Limit         `cbor:"14,keyasint,omitempty" json:"reached,omitempty"` // limits that refused the guest something
 }
 

@@ -31,6 +31,8 @@ func ActOf(body any) *abi.Act {
 		return &b.Act
 	case *abi.Downgrade:
 		return &b.Act
+	case *abi.HoldEnd:
+		return &b.Act
 	}
 	return nil
 }

@@ -330,7 +330,7 @@ func drawBook(t *rapid.T) *book {
 	next, epoch, version := 1, uint64(1), uint64(1)
 	for range rapid.IntRange(0, 60).Draw(t, "steps") {
 		name := rapid.SampledFrom(names).Draw(t, "name")
-		switch rapid.IntRange(0, 6).Draw(t, "what") {
+		switch rapid.IntRange(0, 8).Draw(t, "what") {
 		case 0:
 			_ = b.install(name, rapid.SampledFrom([]string{"dev", "acme"}).Draw(t, "signer"), rapid.Uint64Range(1, 4).Draw(t, "serial"))
 		case 1, 2:
@@ -347,7 +347,7 @@ func drawBook(t *rapid.T) *book {
 			}
 		case 4:
 			if open := b.s.OpenRuns(); len(open) > 0 {
-				r := &abi.RunEnd{Run: rapid.SampledFrom(open).Draw(t, "run").ID, Outcome: abi.OutcomeAborted}
+				r := &abi.RunEnd{Run: rapid.SampledFrom(open).Draw(t, "run").ID, Outcome: abi.OutcomeAborted, Size: rapid.Uint64Range(0, 9).Draw(t, "size")}
 				if rapid.Bool().Draw(t, "in order") {
 					_, o := b.s.find(r.Run)
 					r.Outcome, r.Calls, r.Denials, r.Points = abi.OutcomeExit, 100, uint64(len(o.denied)), o.score.Points()+rapid.Uint32Range(0, 5).Draw(t, "more")
@@ -370,6 +370,19 @@ func drawBook(t *rapid.T) *book {
 			case 3:
 				b.must(&abi.SegmentSealed{})
 			}
+		case 7:
+			if runs := b.s.Runs(); len(runs) > 0 {
+				u := rapid.SampledFrom(runs).Draw(t, "run")
+				if b.add(&abi.Hold{Run: u.ID, Reason: "why"}) != nil {
+					_ = b.add(b.act(&abi.HoldEnd{Run: u.ID}, "ops"))
+				}
+				if u.Open() {
+					_ = b.add(&abi.RunStop{Run: u.ID})
+				}
+			}
+		case 8:
+			budget := Budget{Total: rapid.Uint64Range(0, 40).Draw(t, "total"), Workload: rapid.Uint64Range(0, 20).Draw(t, "workload")}
+			b.prune(t, budget, func(abi.RunID) bool { return rapid.IntRange(0, 4).Draw(t, "busy") == 0 })
 		case 6:
 			k := key(fmt.Sprint("k", rapid.IntRange(0, 2).Draw(t, "key")), abi.RolePolicy, false)
 			if b.add(b.act(k, "ops")) != nil {

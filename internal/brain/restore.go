@@ -51,8 +51,16 @@ func (s *State) Restore(b []byte, pages Pages) error {
 		n.serials[x.Name] = x.Serial
 	}
 	for _, w := range h.Workloads.join() {
-		n.appear(Workload{Name: w.Name, Trust: w.Trust, Standing: w.Standing, Cause: w.Cause})
+		if w.Oldest > h.Runs || w.Newest > h.Runs || (w.Oldest == 0) != (w.Newest == 0) {
+			return snapshotError("%w: the runs of a workload can't be", ErrSnapshot)
+		}
+		q := queue{kept: w.Kept, held: w.Held, oldest: uint32(w.Oldest), newest: uint32(w.Newest)}
+		n.appear(Workload{Name: w.Name, Trust: w.Trust, Standing: w.Standing, Cause: w.Cause, queue: q})
 	}
+	if h.Last > h.Runs || len(h.Dropped) > MaxDrops {
+		return snapshotError("%w: the runs that ended can't be", ErrSnapshot)
+	}
+	n.keep.last, n.keep.dropped = uint32(h.Last), h.Dropped
 	for _, o := range h.Open.join() {
 		if err := n.reopen(o); err != nil {
 			return err
@@ -78,7 +86,7 @@ func (s *State) reopen(o opened) error {
 		return snapshotError("%w: an open run can't be", ErrSnapshot)
 	}
 	s.runs.inMemory[o.ID] = o.Number
-	s.runs.reopened[o.Number] = &run{id: o.ID, start: o.Start, started: o.Started, workload: s.numbered[o.Workload]}
+	s.runs.reopened[o.Number] = &run{id: o.ID, start: o.Start, started: o.Started, workload: s.numbered[o.Workload], stop: o.Stopped, hold: o.Hold}
 	r := newOpenRun(o.Conduct)
 	r.stop = o.Stop
 	for _, d := range o.Denied.join() {

@@ -115,5 +115,6 @@ func (u *run) public() Run {
 	return Run{
 		ID: runID(u.id), Workload: u.workload.Name, Start: u.start, Started: u.started, Outcome: u.outcome, Exit: u.exit,
 		End: u.end, Ended: u.ended, Calls: u.calls, Denials: u.denials, Seal: u.seal,
+		Size: u.size, Stop: u.stop, Held: u.hold, Drop: u.drop,
 	}
 }

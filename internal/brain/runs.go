@@ -26,6 +26,12 @@ type Run struct {
 	Calls   uint64
 	Denials uint64
 	Seal    abi.Digest // of its recording
+	Size    uint64     // of its recording, bytes
+
+	// Indexes of records, 0 where there is none.
+	Stop uint64 // run.stop: why it was stopped
+	Held uint64 // run.hold, until that is ended
+	Drop uint64 // recording.drop: there is no recording any more
 }
 
 // Open tells whether the run has not ended.
@@ -41,6 +47,10 @@ type run struct {
 	exit           uint32
 	outcome        abi.Outcome
 	seal           abi.Digest
+
+	size             uint64
+	stop, hold, drop uint64
+	prev, next       uint32 // in its workload's queue: numbers plus 1, 0 at the ends
 }
 
 // openRun is what must be known of a run only until it ends.
@@ -171,6 +181,7 @@ func (s *State) appear(w Workload) *Workload {
 	w.number = uint32(len(s.numbered))
 	s.workloads[w.Name] = &w
 	s.numbered = append(s.numbered, &w)
+	s.keep.enter(&w)
 	return &w
 }
 
@@ -230,7 +241,11 @@ func (s *State) runEnd(index uint64, r abi.Record, b *abi.RunEnd) error {
 	if sum > b.Denials || len(b.Denied) > maxCounts {
 		return no("its counts of denials are too many")
 	}
-	s.pending = append(s.pending, s.Judge(index, b)...)
+	changes := s.Judge(index, b)
+	if err := s.kept(index, r, u, b.Size); err != nil {
+		return err
+	}
+	s.pending = append(s.pending, changes...)
 	u.end, u.ended, u.outcome, u.exit = index, r.Time, b.Outcome, b.Exit
 	u.calls, u.denials, u.seal = b.Calls, b.Denials, b.Seal
 	delete(s.open, u.id)

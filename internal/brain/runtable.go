@@ -17,12 +17,12 @@ type Pages interface {
 
 // runTable holds every run of the log, numbered in the order of their starts.
 // Those of a snapshot stay in its pages until somebody asks; in memory are those
-// that were open when it was taken, and those that came since.
+// that were open when it was taken, those that changed, and those that came since.
 type runTable struct {
 	pages Pages  // nil: there is no snapshot
 	base  uint64 // runs in pages
 
-	reopened map[uint64]*run // by number: of the pages, open then
+	reopened map[uint64]*run // by number: of the pages, open then or changed since
 	late     []run           // from number base on
 	inMemory map[uint64]uint64
 
@@ -76,6 +76,9 @@ func (t *runTable) number(id uint64) (n uint64, ok bool, err error) {
 
 // at returns run number n of the table.
 func (t *runTable) at(n uint64, workloads []*Workload) (run, error) {
+	if n >= t.count() {
+		return run{}, t.fail(fmt.Errorf("the snapshot names run %d of %d", n, t.count()))
+	}
 	if n >= t.base {
 		return t.late[n-t.base], nil
 	}
@@ -92,6 +95,23 @@ func (t *runTable) at(n uint64, workloads []*Workload) (run, error) {
 	}
 	u.workload = workloads[w]
 	return u, nil
+}
+
+// touch returns run number n of the table to be changed, until the next call of
+// add.
+func (t *runTable) touch(n uint64, workloads []*Workload) (*run, error) {
+	if n >= t.base && n < t.count() {
+		return &t.late[n-t.base], nil
+	}
+	if u := t.reopened[n]; u != nil {
+		return u, nil
+	}
+	u, err := t.at(n, workloads)
+	if err != nil {
+		return nil, err
+	}
+	t.reopened[n], t.inMemory[u.id] = &u, n
+	return &u, nil
 }
 
 // search returns the place in the index of the first run whose id is id or above,

@@ -11,7 +11,7 @@ import (
 )
 
 // snapshotVersion changes with the meaning of a head or of pages.
-const snapshotVersion = 1
+const snapshotVersion = 2
 
 // Pages of a snapshot: first runs in order of start, then their index in order
 // of id. Integers are little-endian.
@@ -19,7 +19,7 @@ const (
 	// PageSize bounds a page, in bytes.
 	PageSize = 4080
 
-	runSize     = 104
+	runSize     = 144
 	indexSize   = 12
 	pageRuns    = PageSize / runSize
 	pageIndexed = PageSize / indexSize
@@ -48,6 +48,8 @@ type head struct {
 	Runs      uint64
 	Open      list[opened]
 	Pending   list[abi.TrustChange]
+	Last      uint64   // number of the run that ended last, plus 1
+	Dropped   []uint64 // ids of the runs whose recordings were dropped last, in order
 }
 
 // revocationList is a RevocationList with what it hides.
@@ -70,6 +72,10 @@ type workload struct {
 	Trust    abi.Trust
 	Standing abi.Standing
 	Cause    uint64
+	Kept     uint64
+	Held     uint64
+	Oldest   uint64
+	Newest   uint64
 }
 
 // opened is a run that has not ended.
@@ -83,6 +89,8 @@ type opened struct {
 	Conduct  uint8
 	Denied   list[denial]
 	Stop     *abi.RunStop
+	Stopped  uint64 // record of Stop
+	Hold     uint64
 }
 
 // list is a list in pieces: the codec bounds how long an array may be.
@@ -123,7 +131,7 @@ func (s *State) Snapshot() (*Snapshot, error) {
 		Keys: listOf(s.Keys()), Packages: listOf(s.Packages()), Pending: listOf(s.pending), Runs: s.runs.count(),
 		Serials: sorted(s.serials, func(name string, n uint64) serial { return serial{Name: name, Serial: n} }),
 		Open:    s.openRuns(), Ring: s.ring, Threshold: s.threshold, Revoked: listOf(s.RevokedKeys()), Witnesses: s.witnesses,
-		Withdrawn: s.allWithdrawn(),
+		Withdrawn: s.allWithdrawn(), Last: uint64(s.keep.last), Dropped: s.keep.dropped,
 	}
 	var lists []revocationList
 	for _, l := range s.RevocationLists() {
@@ -132,7 +140,7 @@ func (s *State) Snapshot() (*Snapshot, error) {
 	h.Lists = listOf(lists)
 	workloads := make([]workload, len(s.numbered))
 	for i, w := range s.numbered {
-		workloads[i] = workload{Name: w.Name, Trust: w.Trust, Standing: w.Standing, Cause: w.Cause}
+		workloads[i] = workload{Name: w.Name, Trust: w.Trust, Standing: w.Standing, Cause: w.Cause, Kept: w.kept, Held: w.held, Oldest: uint64(w.oldest), Newest: uint64(w.newest)}
 	}
 	h.Workloads = listOf(workloads)
 	b, err := codec.Marshal(h)
@@ -160,7 +168,7 @@ func (s *State) openRuns() list[opened] {
 		u := s.runs.held(id)
 		all = append(all, opened{
 			Number: s.runs.inMemory[id], ID: id, Start: u.start, Started: u.started, Workload: uint64(u.workload.number),
-			Conduct: o.conduct, Denied: listOf(o.denied), Stop: o.stop,
+			Conduct: o.conduct, Denied: listOf(o.denied), Stop: o.stop, Stopped: u.stop, Hold: u.hold,
 		})
 	}
 	slices.SortFunc(all, func(a, b opened) int { return cmp.Compare(a.Number, b.Number) })
@@ -264,7 +272,11 @@ func appendRun(b []byte, u *run) []byte {
 	b = le.AppendUint32(b, u.workload.number)
 	b = le.AppendUint32(b, u.exit)
 	b = le.AppendUint64(b, uint64(u.outcome))
-	return append(b, u.seal[:]...)
+	b = append(b, u.seal[:]...)
+	for _, v := range []uint64{u.size, u.stop, u.hold, u.drop} {
+		b = le.AppendUint64(b, v)
+	}
+	return le.AppendUint32(le.AppendUint32(b, u.prev), u.next)
 }
 
 // decodeRun reads what appendRun wrote; the workload is given by its number.
@@ -273,6 +285,8 @@ func decodeRun(b []byte) (u run, workload uint32) {
 	u = run{
 		id: le.Uint64(b), start: le.Uint64(b[8:]), end: le.Uint64(b[16:]), started: int64(le.Uint64(b[24:])), ended: int64(le.Uint64(b[32:])),
 		calls: le.Uint64(b[40:]), denials: le.Uint64(b[48:]), exit: le.Uint32(b[60:]), outcome: abi.Outcome(b[64]),
+		size: le.Uint64(b[104:]), stop: le.Uint64(b[112:]), hold: le.Uint64(b[120:]), drop: le.Uint64(b[128:]),
+		prev: le.Uint32(b[136:]), next: le.Uint32(b[140:]),
 	}
 	copy(u.seal[:], b[72:])
 	return u, le.Uint32(b[56:])

@@ -89,16 +89,29 @@ func same(t *rapid.T, a, b *State) {
 		Witnesses       abi.WitnessSet
 		Withdrawn       map[abi.Digest][]Revocation
 		Lists           map[abi.Digest]RevocationList
+		Kept, Held      uint64
+		Many            uint64
+		Last            uint32
+		Dropped         []abi.RunID
+		Excess          []*abi.RecordingDrop
 	}
 	of := func(s *State) (x answers) {
 		x = answers{
 			Size: s.Size(), Genesis: s.Genesis(), Config: s.Config(), Policy: s.Policy(), Keys: s.Keys(), Packages: s.Packages(), Runs: s.Runs(),
 			Open: s.OpenRuns(), Pending: s.pending, Serials: s.serials, Newest: s.NewestRuns(3),
 			Ring: s.ring, Threshold: s.threshold, Revoked: s.revoked, Witnesses: s.witnesses, Withdrawn: s.withdrawn, Lists: s.lists,
+			Many: s.keep.many, Last: s.keep.last, Dropped: s.LastDropped(),
 		}
-		for _, w := range s.numbered {
-			x.Workloads = append(x.Workloads, *w)
+		x.Kept, x.Held = s.Kept()
+		for i, w := range s.numbered {
+			if s.keep.heavy[w.place] != w || w.place > 0 && w.kept > s.keep.heavy[(w.place-1)/2].kept {
+				t.Fatalf("workload %d is not in its place", i)
+			}
+			w := *w
+			w.place = 0 // (several orders are right)
+			x.Workloads = append(x.Workloads, w)
 		}
+		x.Excess, _ = s.Excess(Budget{Total: x.Kept / 2, Workload: x.Kept / 3}, MaxDrops, func(abi.RunID) (bool, error) { return true, nil })
 		for _, r := range x.Runs {
 			got, ok := s.Run(r.ID)
 			if !ok || got != r {
@@ -296,10 +309,12 @@ func TestSnapshotPagesGone(t *testing.T) {
 var covered = map[reflect.Type][]string{
 	reflect.TypeFor[State](): {
 		"size", "genesis", "keys", "byName", "config", "policy", "ring", "threshold", "revoked", "witnesses", "packages", "serials", "workloads",
-		"numbered", "withdrawn", "lists", "runs", "open", "pending",
+		"numbered", "withdrawn", "lists", "runs", "open", "pending", "keep",
 	},
-	reflect.TypeFor[Workload](): {"Name", "Trust", "Standing", "Cause", "number"},
-	reflect.TypeFor[run]():      {"id", "start", "end", "started", "ended", "calls", "denials", "workload", "exit", "outcome", "seal"},
+	reflect.TypeFor[Workload](): {"Name", "Trust", "Standing", "Cause", "number", "queue"},
+	reflect.TypeFor[queue]():    {"kept", "held", "oldest", "newest", "place"},
+	reflect.TypeFor[keeping]():  {"kept", "held", "many", "heavy", "last", "dropped"},
+	reflect.TypeFor[run]():      {"id", "start", "end", "started", "ended", "calls", "denials", "workload", "exit", "outcome", "seal", "size", "stop", "hold", "drop", "prev", "next"},
 	reflect.TypeFor[openRun]():  {"conduct", "denied", "seen", "score", "stop"},
 	reflect.TypeFor[denial]():   {"_", "Rule", "Num", "Severity", "Object"},
 	reflect.TypeFor[denied]():   {"rule", "num"},
@@ -337,6 +352,8 @@ func FuzzRestore(f *testing.F) {
 		func(h *head) { h.Version++ }, func(h *head) { h.Runs = 0 }, func(h *head) { h.Runs = 1 << 40 }, func(h *head) { h.Workloads = nil },
 		func(h *head) { h.Open = append(h.Open, h.Open...) }, func(h *head) { h.Pending = listOf([]abi.TrustChange{{Workload: "nobody"}}) },
 		func(h *head) { h.Open[0][0].Workload = 9 },
+		func(h *head) { h.Workloads[0][0].Oldest, h.Workloads[0][0].Newest = 1, 9 }, func(h *head) { h.Workloads[0][0].Newest = 1 },
+		func(h *head) { h.Last = h.Runs + 1 }, func(h *head) { h.Dropped = make([]uint64, MaxDrops+1) },
 	} {
 		var h head
 		if err := codec.Unmarshal(whole, &h); err != nil {

@@ -37,6 +37,8 @@ type State struct {
 	runs    runTable
 	open    map[uint64]*openRun // by the number in the run's id
 	pending []abi.TrustChange   // that must come next, in order
+
+	keep keeping
 }
 
 // Package is an installed package.
@@ -55,6 +57,7 @@ type Workload struct {
 	Cause    uint64 // index of the record that made its trust or standing what it is
 
 	number uint32 // in State.numbered
+	queue
 }
 
 // New returns the state of an empty log.
@@ -147,6 +150,12 @@ func (s *State) follow(index uint64, r abi.Record) error {
 		return s.denial(index, r, b)
 	case *abi.RunStop:
 		return s.runStop(index, r, b)
+	case *abi.Hold:
+		return s.hold(index, r, b)
+	case *abi.HoldEnd:
+		return s.act(index, r, func() error { return s.unhold(index, r, b) })
+	case *abi.RecordingDrop:
+		return s.drop(index, r, b)
 	default:
 		return refuse(abi.CodeBrainOrder, index, r, "records of type %T are not known", r.Body)
 	}

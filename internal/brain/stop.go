@@ -18,7 +18,7 @@ func (s *State) Stop(id abi.RunID) *abi.RunStop {
 }
 
 func (s *State) runStop(index uint64, r abi.Record, b *abi.RunStop) error {
-	_, o := s.find(b.Run)
+	u, o := s.find(b.Run)
 	switch {
 	case o == nil:
 		return refuse(abi.CodeBrainStop, index, r, "no run %q is open", b.Run)
@@ -28,6 +28,6 @@ func (s *State) runStop(index uint64, r abi.Record, b *abi.RunStop) error {
 		return refuse(abi.CodeBrainStop, index, r, "its reason is not a text of at most %d bytes", MaxReason)
 	}
 	stop := *b
-	o.stop = &stop
+	o.stop, u.stop = &stop, index
 	return nil
 }

@@ -98,6 +98,8 @@ func words(w io.Writer, d *kernel.Draft) {
 		}
 	case *abi.Downgrade:
 		fmt.Fprintf(w, "  let the package %q go back from serial %d to %d\n", b.Name, b.From, b.Serial)
+	case *abi.HoldEnd:
+		fmt.Fprintf(w, "  end the hold on the run %q: its recording may be dropped\n", b.Run)
 	}
 	for _, s := range d.Act().Sigs {
 		fmt.Fprintf(w, "signature by key %s (checked when it is applied)\n", s.Key.Hex())

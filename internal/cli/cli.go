@@ -97,7 +97,7 @@ makes, keeps signed evidence of each decision, and replays any run bit for bit.`
 	for group, cmds := range map[string][]*cobra.Command{
 		"run":      {a.quickstartCmd(), a.runCmd(), a.runsCmd(), a.stopCmd(), a.traceCmd(), a.replayCmd(), a.explainCmd()},
 		"pkg":      {a.keygenCmd(), a.keyCmd(), a.packCmd(), a.inspectCmd(), a.verifyCmd(), a.installCmd(), a.listCmd(), a.uninstallCmd(), a.downgradeCmd(), a.revokeCmd()},
-		"evidence": {a.logCmd(), a.policyCmd()},
+		"evidence": {a.logCmd(), a.policyCmd(), a.holdCmd(), a.unholdCmd(), a.pruneCmd()},
 		"node":     {a.initCmd(), a.configCmd(), a.doctorCmd(), a.versionCmd(), a.syscallsCmd(), a.graphCmd()},
 	} {
 		for _, c := range cmds {

@@ -31,6 +31,10 @@ func (a *app) explainRun(id string) error {
 	if err != nil {
 		return err
 	}
+	about, err := k.About(r)
+	if err != nil {
+		return err
+	}
 	info, _ := abi.LookupCode(r.Outcome.Code())
 	return a.emit(struct {
 		Schema   string            `json:"schema"`
@@ -47,9 +51,11 @@ func (a *app) explainRun(id string) error {
 		Fuel     uint64            `json:"fuel"`
 		Limits   abi.Limits        `json:"limits"`
 		Reached  []reachedLimit    `json:"reached"`
+		aboutJSON
 	}{
 		"forgeone.explain.run/v1", r.ID, r.Workload, r.Outcome, r.Exit, info.Code, info.Title, info.Text, r.Calls, r.Denials,
 		append([]abi.DenialCount{}, end.Denied...), end.Fuel, start.Limits, reached(end.Reached, &start.Limits),
+		aboutOf(r, about),
 	}, func(w io.Writer) {
 		how := r.Outcome.String()
 		if r.Outcome == abi.OutcomeExit {
@@ -63,6 +69,7 @@ func (a *app) explainRun(id string) error {
 		for _, d := range end.Denied {
 			fmt.Fprintf(w, "denied    %d × %s by %s\n", d.Count, abi.Action(d.Num), quote(d.Rule))
 		}
+		aboutRun(w, r, about)
 		for _, l := range reached(end.Reached, &start.Limits) {
 			fmt.Fprintf(w, "limit     %s: %s: %s\nhint      %s\n", l.Code, l.Limit, l.What, l.Hint)
 		}

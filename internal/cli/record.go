@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/config"
 	"github.com/forgeone/forgeone/internal/seal"
 )
 
@@ -65,6 +66,12 @@ func tell(body any) string {
 		return fmt.Sprintf("%s of %s, %v", b.Run, b.Workload, b.Trust)
 	case *abi.RunStop:
 		return fmt.Sprintf("%s is to stop: %q", b.Run, b.Reason)
+	case *abi.Hold:
+		return fmt.Sprintf("%s is held: %q", b.Run, b.Reason)
+	case *abi.HoldEnd:
+		return fmt.Sprintf("%s is held no more", b.Run)
+	case *abi.RecordingDrop:
+		return fmt.Sprintf("of %s, %s, to keep within the budget of %s (%s)", b.Run, config.FormatSize(b.Size), config.FormatSize(b.Budget), b.Cause)
 	case *abi.RunEnd:
 		return fmt.Sprintf("%s %v %d, %d calls, %d denied", b.Run, b.Outcome, b.Exit, b.Calls, b.Denials)
 	case *abi.Denial:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/brain"
+	"github.com/forgeone/forgeone/internal/config"
 	"github.com/forgeone/forgeone/internal/kernel"
 	"github.com/forgeone/forgeone/internal/observer"
 	"github.com/forgeone/forgeone/internal/replay"
@@ -27,14 +28,42 @@ type runJSON struct {
 	Calls    uint64      `json:"calls"`
 	Denials  uint64      `json:"denials"`
 	Seal     string      `json:"seal,omitempty"`
+	Size     uint64      `json:"size"`                  // of its recording, bytes
+	Stop     uint64      `json:"stop_record,omitempty"` // of the log: why it was stopped
+	Held     uint64      `json:"hold_record,omitempty"` // of the log: since when its recording is held
+	Drop     uint64      `json:"drop_record,omitempty"` // of the log: when and why its recording was dropped
 }
 
 func runOf(r brain.Run) runJSON {
-	j := runJSON{Run: r.ID, Workload: r.Workload, Started: nano(r.Started), Outcome: r.Outcome, Exit: r.Exit, Calls: r.Calls, Denials: r.Denials}
+	j := runJSON{Run: r.ID, Workload: r.Workload, Started: nano(r.Started), Outcome: r.Outcome, Exit: r.Exit, Calls: r.Calls, Denials: r.Denials, Size: r.Size, Stop: r.Stop, Held: r.Held, Drop: r.Drop}
 	if !r.Open() {
 		j.Ended, j.Seal = nano(r.Ended), r.Seal.Hex()
 	}
 	return j
+}
+
+// how says how the run ended.
+func (r runJSON) how() string {
+	if r.Outcome == abi.OutcomeExit {
+		return fmt.Sprintf("exit %d", r.Exit)
+	}
+	return r.Outcome.String()
+}
+
+// recording says what became of the run's recording.
+func (r runJSON) recording() string {
+	size := config.FormatSize(r.Size)
+	switch {
+	case r.Drop != 0:
+		return "dropped"
+	case r.Held != 0 && r.Ended == "":
+		return "held"
+	case r.Held != 0:
+		return size + " held"
+	case r.Ended == "":
+		return ""
+	}
+	return size
 }
 
 func nano(ns int64) string { return time.Unix(0, ns).UTC().Format(time.RFC3339Nano) }
@@ -63,13 +92,9 @@ func (a *app) runsCmd() *cobra.Command {
 				Schema string    `json:"schema"`
 				Runs   []runJSON `json:"runs"`
 			}{"forgeone.runs/v1", list}, func(w io.Writer) {
-				t := table(w, "RUN", "STARTED", "WORKLOAD", "OUTCOME", "CALLS", "DENIED")
+				t := table(w, "RUN", "STARTED", "WORKLOAD", "OUTCOME", "CALLS", "DENIED", "RECORDING")
 				for _, r := range list {
-					how := r.Outcome.String()
-					if r.Outcome == abi.OutcomeExit {
-						how = fmt.Sprintf("exit %d", r.Exit)
-					}
-					t.row(string(r.Run), r.Started[:19]+"Z", r.Workload, how, fmt.Sprint(r.Calls), fmt.Sprint(r.Denials))
+					t.row(string(r.Run), r.Started[:19]+"Z", r.Workload, r.how(), fmt.Sprint(r.Calls), fmt.Sprint(r.Denials), r.recording())
 				}
 				t.Flush()
 			})

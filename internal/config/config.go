@@ -34,6 +34,14 @@ type Config struct {
 	limits    abi.Limits
 	caps      rewrite.Caps
 	compile   int64 // nanoseconds
+	retention Retention
+}
+
+// Retention bounds the recordings that are kept of runs that ended, in bytes.
+// The largest uint64 stands for no bound.
+type Retention struct {
+	Total    uint64 // in the state folder
+	Workload uint64 // of each workload
 }
 
 // Origin is the name of the log's origin, "" for the default one, which is made
@@ -58,6 +66,9 @@ func (c *Config) Caps() rewrite.Caps { return c.caps }
 
 // CompileDeadline bounds the compilation of one module, in wall time; 0: nothing does.
 func (c *Config) CompileDeadline() time.Duration { return time.Duration(c.compile) }
+
+// Retention is how much is kept of recordings.
+func (c *Config) Retention() Retention { return c.retention }
 
 // Deadline is that of Limits as a duration.
 func (c *Config) Deadline() time.Duration { return time.Duration(c.limits.Deadline) }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,6 +83,7 @@ admission:
   module: 1 MiB
   nesting: 9
   compile_deadline: 3s
+retention: {total: unlimited, workload: 4KiB}
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -91,6 +93,9 @@ admission:
 		l.Scratch != 8<<10 || l.Disk != 3<<20 || l.Denials != 50 ||
 		caps.Table != 12 || caps.Depth != 100 || caps.ModuleBytes != 1<<20 || caps.Nesting != 9 || caps.Functions != rewrite.DefaultCaps().Functions || c.CompileDeadline() != 3*time.Second {
 		t.Errorf("limits %+v, caps %+v, config %+v", l, caps, c)
+	}
+	if c.Retention() != (Retention{Total: math.MaxUint64, Workload: 4096}) {
+		t.Errorf("retention %+v", c.Retention())
 	}
 	text := c.Text()
 	text[0] ^= 1
@@ -114,6 +119,7 @@ func TestRefused(t *testing.T) {
 		{"memory too small", "limits:\n  memory: 1KiB\n", "config:2:11", "64KiB to 4GiB"},
 		{"depth above what the engine bears", "limits:\n  depth: 4000000\n", "config:2:10", "whole number"},
 		{"module above what a package holds", "admission: {module: 65MiB}\n", "config:1:21", "64MiB"},
+		{"retention of nothing", "retention: {total: 0}\n", "config:1:20", "4KiB to 1048576GiB, such as 4KiB or 4096, or unlimited"},
 		{"bare word", "bare_modules: yes\n", "config:1:15", "allow or refuse"},
 		{"mode", "recording: light\n", "config:1:12", "full"},
 		{"duration without unit", "limits: {deadline: 90}\n", "config:1:20", "1m30s"},
@@ -254,8 +260,8 @@ func TestTampered(t *testing.T) {
 func TestSizes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Uint64().Draw(t, "n") >> rapid.IntRange(0, 63).Draw(t, "shift") << rapid.IntRange(0, 30).Draw(t, "back")
-		if got, ok := parseSize(formatSize(n)); !ok || got != n {
-			t.Fatalf("%d is written %q and read as %d, %v", n, formatSize(n), got, ok)
+		if got, ok := parseSize(FormatSize(n)); !ok || got != n {
+			t.Fatalf("%d is written %q and read as %d, %v", n, FormatSize(n), got, ok)
 		}
 	})
 }

@@ -40,6 +40,13 @@ limits:
   disk: %s         # bytes by which files in writable mounts may grow
   denials: %d    # denied calls; slowed from a tenth of them on
 
+# Recordings of runs that ended. What takes more is dropped, whole, the oldest
+# first, and only of workloads that keep more than a fair share. Held runs do not
+# count and stay. Bytes, KiB, MiB, GiB, or unlimited.
+retention:
+  total: %s       # in this state folder
+  workload: %s     # of each workload
+
 # What a module may hold to be admitted, checked before it is compiled.
 admission:
   module: %s
@@ -52,8 +59,9 @@ admission:
   data_segments: %d
   compile_deadline: %s   # wall time of compiling it, as in 1m30s; 0s: none
 `, c.quorum, c.recording,
-		l.Fuel, formatSize(l.Memory), l.Table, l.Descriptors, formatSize(l.Output), formatSize(l.Recording), l.Depth,
-		formatSize(l.Scratch), formatSize(l.Disk), l.Denials,
-		formatSize(uint64(caps.ModuleBytes)), caps.Functions, caps.LocalsPerFunction, caps.LocalsTotal, caps.Nesting, caps.BrTable, caps.Globals, caps.DataSegments,
+		l.Fuel, FormatSize(l.Memory), l.Table, l.Descriptors, FormatSize(l.Output), FormatSize(l.Recording), l.Depth,
+		FormatSize(l.Scratch), FormatSize(l.Disk), l.Denials,
+		FormatSize(c.retention.Total), FormatSize(c.retention.Workload),
+		FormatSize(uint64(caps.ModuleBytes)), caps.Functions, caps.LocalsPerFunction, caps.LocalsTotal, caps.Nesting, caps.BrTable, caps.Globals, caps.DataSegments,
 		c.CompileDeadline())
 }

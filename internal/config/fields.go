@@ -18,6 +18,7 @@ type document struct {
 	Quorum      leaf      `yaml:"quorum"`
 	Recording   leaf      `yaml:"recording"`
 	Limits      limits    `yaml:"limits"`
+	Retention   retention `yaml:"retention"`
 	Admission   admission `yaml:"admission"`
 }
 
@@ -33,6 +34,11 @@ type limits struct {
 	Scratch     leaf `yaml:"scratch"`
 	Disk        leaf `yaml:"disk"`
 	Denials     leaf `yaml:"denials"`
+}
+
+type retention struct {
+	Total    leaf `yaml:"total"`
+	Workload leaf `yaml:"workload"`
 }
 
 type admission struct {
@@ -72,6 +78,7 @@ func (d *document) bind(c *Config) []field {
 	l.Memory, l.Table, l.Descriptors = 256*mib, uint32(caps.Table), 1024
 	l.Output, l.Recording, l.Depth = 256*mib, gib, caps.Depth
 	l.Scratch, l.Disk, l.Denials = 64*mib, 8*gib, 100_000
+	c.retention = Retention{Total: 20 * gib, Workload: 5 * gib}
 	var format int
 	return []field{
 		{"format", d.Format, number(&format, 1, 1)},
@@ -90,6 +97,8 @@ func (d *document) bind(c *Config) []field {
 		{"limits.disk", d.Limits.Disk, size(&l.Disk, 4*kib, 1<<50)},
 		{"limits.denials", d.Limits.Denials, number(&l.Denials, 1, math.MaxInt64)},
 		{"limits.depth", d.Limits.Depth, number(&l.Depth, 64, uint64(caps.Depth))},
+		{"retention.total", d.Retention.Total, budget(&c.retention.Total)},
+		{"retention.workload", d.Retention.Workload, budget(&c.retention.Workload)},
 		{"admission.module", d.Admission.Module, size(&c.caps.ModuleBytes, 8, 64*mib)},
 		{"admission.functions", d.Admission.Functions, number(&c.caps.Functions, 1, 1_000_000)},
 		{"admission.locals_per_function", d.Admission.LocalsPerFunction, number(&c.caps.LocalsPerFunction, 1, 50_000)},
@@ -124,10 +133,25 @@ func size[T integer](to *T, low, high uint64) func(string) string {
 	return func(text string) string {
 		v, ok := parseSize(text)
 		if !ok || v < low || v > high {
-			return fmt.Sprintf("%q is not a size from %s to %s, such as %s or %d", clip(text), formatSize(low), formatSize(high), formatSize(low), low)
+			return fmt.Sprintf("%q is not a size from %s to %s, such as %s or %d", clip(text), FormatSize(low), FormatSize(high), FormatSize(low), low)
 		}
 		*to = T(v)
 		return ""
+	}
+}
+
+// budget reads a size, or that there is none.
+func budget(to *uint64) func(string) string {
+	return func(text string) string {
+		if text == "unlimited" {
+			*to = math.MaxUint64
+			return ""
+		}
+		problem := size(to, 4*kib, 1<<50)(text)
+		if problem != "" {
+			problem += ", or unlimited"
+		}
+		return problem
 	}
 }
 
@@ -143,8 +167,8 @@ func parseSize(text string) (uint64, bool) {
 	return v * unit, err == nil && v <= math.MaxUint64/unit
 }
 
-// formatSize writes n with the largest unit that divides it.
-func formatSize(n uint64) string {
+// FormatSize writes n with the largest unit that divides it.
+func FormatSize(n uint64) string {
 	switch {
 	case n >= gib && n%gib == 0:
 		return strconv.FormatUint(n/gib, 10) + "GiB"

@@ -188,7 +188,7 @@ func (p *plainness) Visit(n ast.Node) ast.Visitor {
 	case *ast.MappingValueNode:
 		// A section may be empty, its fields commented out; a field may not.
 		name := n.Key.GetToken().Value
-		if _, null := n.Value.(*ast.NullNode); null && name != "limits" && name != "admission" {
+		if _, null := n.Value.(*ast.NullNode); null && name != "limits" && name != "admission" && name != "retention" {
 			p.refuse(n.Key, "the value is missing")
 		}
 	}

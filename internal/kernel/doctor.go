@@ -26,7 +26,7 @@ type Check struct {
 
 // Doctor looks at a state folder and says what is wrong and how to mend it. It
 // changes nothing but what opening does: a torn tail of the log is moved aside,
-// dead runs are closed.
+// dead runs are closed, files of dropped recordings are removed.
 func Doctor(ctx context.Context, home, unlock string) []Check {
 	var checks []Check
 	add := func(name string, err error, found string) bool {
@@ -62,7 +62,7 @@ func Doctor(ctx context.Context, home, unlock string) []Check {
 	add("log", err, fmt.Sprintf("%d records verify; %s", r.Records, r.Witnessed.String()))
 	add("state", k.log.Opening().Unusable, k.stateFile())
 	add("packages", k.checkPackages(), "every installed package verifies")
-	add("recordings", k.checkRecordings(), "every run has its recording, and every recording its run")
+	add("recordings", k.checkRecordings(), "every run has its recording but those that were dropped, and every recording its run")
 	add("policies", k.checkPolicies(), "every kept policy is whole")
 	return checks
 }
@@ -119,9 +119,13 @@ func (k *Kernel) checkPackages() error {
 	return nil
 }
 
-// checkRecordings holds log and recordings against each other. A recording of a
+// checkRecordings holds log and recordings against each other, and removes the
+// files of those that were dropped. A recording of a
 // run that the log does not know says that an older log was put back.
 func (k *Kernel) checkRecordings() error {
+	if _, err := k.sweep(); err != nil {
+		return err
+	}
 	known := map[string]bool{}
 	var runs []brain.Run
 	var err error
@@ -132,7 +136,13 @@ func (k *Kernel) checkRecordings() error {
 	for _, r := range runs {
 		p := k.home.Recording(r.ID)
 		known[filepath.Base(p)] = true
+		if r.Drop != 0 {
+			continue
+		}
 		if _, err := os.Stat(p); err != nil {
+			if k.droppedSince(&r) {
+				continue
+			}
 			return &abi.Error{Code: "F1-RPL-011", What: "the recording of run " + string(r.ID) + " is gone: it can't be replayed", Where: p}
 		}
 	}

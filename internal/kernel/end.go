@@ -3,6 +3,7 @@ package kernel
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/forgeone/forgeone/abi"
@@ -90,6 +91,9 @@ func (k *Kernel) dead(s *brain.State) (records []abi.Record, err error) {
 		}
 		closed[o.Workload] = true
 		end := &abi.RunEnd{Run: o.ID, Outcome: abi.OutcomeAborted}
+		if st, err := os.Stat(k.home.Recording(o.ID)); err == nil { // else it counts as nothing
+			end.Size = uint64(st.Size())
+		}
 		records = append(records, ended(s, records, end)...)
 	}
 	return records, nil

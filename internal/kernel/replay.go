@@ -43,9 +43,9 @@ func findRun(s *brain.State, id string) (found brain.Run, err error) {
 }
 
 // Recording opens the recording of a run for views, checked against the log
-// where the run has ended.
+// where the run has ended. F1-RET-001: it was dropped. So with LoadReplay.
 func (k *Kernel) Recording(r brain.Run) (*trace.Reader, error) {
-	rec, err := trace.OpenTruncated(k.home.Recording(r.ID), k.keys.Recording)
+	rec, err := k.opened(r, func() (*trace.Reader, error) { return trace.OpenTruncated(k.home.Recording(r.ID), k.keys.Recording) })
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ type Replay struct {
 // LoadReplay makes the replay of a run ready. The recording must be whole, and
 // the log's.
 func (k *Kernel) LoadReplay(ctx context.Context, r brain.Run) (*Replay, error) {
-	rec, err := trace.Open(k.home.Recording(r.ID), k.keys.Recording)
+	rec, err := k.opened(r, func() (*trace.Reader, error) { return trace.Open(k.home.Recording(r.ID), k.keys.Recording) })
 	if err != nil {
 		return nil, err
 	}

@@ -155,12 +155,21 @@ func (r *run) execute(ctx context.Context, m *wasm.Module, world *provider.World
 	}
 	// The recording's lock is held until the run's end is in the log: without
 	// it, whoever comes next would take this run for dead.
-	defer r.rec.Hold()()
+	release := r.rec.Hold()
+	defer release()
 	sealed, err := r.rec.Finish(end)
 	if err != nil {
 		return nil, fmt.Errorf("the run has ended, and is closed as aborted: %w", err)
 	}
-	return r.end(ctx, end, sealed)
+	report, err := r.end(ctx, end, sealed)
+	if err != nil {
+		return nil, err
+	}
+	release() // so that whoever else ends a run may drop this one
+	if err := k.retain(ctx, nil); err != nil {
+		k.warn("recordings take more room than they are given: " + err.Error())
+	}
+	return report, nil
 }
 
 // merge returns the limits with those of want in place where it names any.

@@ -58,6 +58,9 @@ func openLog(ctx context.Context, k *Kernel) (err error) {
 	if err := k.tidyRotation(ctx); err != nil {
 		return err
 	}
+	if err := k.finishDrops(); err != nil {
+		k.warn(err.Error())
+	}
 	return k.mend(ctx)
 }
 

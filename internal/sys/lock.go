@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FileLock is an exclusive lock on a file (flock). It falls with its holder.
-// It is not fair: see Turnstile for that.
+// FileLock is a lock on a file (flock), exclusive where nothing else is said. It
+// falls with its holder. It is not fair: see Turnstile for that.
 type FileLock struct{ f *os.File }
 
 // Lock takes the exclusive lock on the file path, making the file if it is not
@@ -20,8 +20,23 @@ func Lock(path string) (*FileLock, error) {
 // TryLock is Lock without waiting: false says that somebody has it.
 func TryLock(path string) (*FileLock, bool, error) { return lock(path, unix.LOCK_EX|unix.LOCK_NB) }
 
+// TryLockFile is TryLock of a file that must be there.
+func TryLockFile(path string) (*FileLock, bool, error) {
+	return lockAs(path, os.O_RDONLY, unix.LOCK_EX|unix.LOCK_NB)
+}
+
+// TryShareFile takes the shared lock on a file that must be there: many may have
+// it, while nobody has the exclusive one. It does not wait.
+func TryShareFile(path string) (*FileLock, bool, error) {
+	return lockAs(path, os.O_RDONLY, unix.LOCK_SH|unix.LOCK_NB)
+}
+
 func lock(path string, how int) (*FileLock, bool, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	return lockAs(path, os.O_RDWR|os.O_CREATE, how)
+}
+
+func lockAs(path string, flag, how int) (*FileLock, bool, error) {
+	f, err := os.OpenFile(path, flag|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, false, err
 	}

@@ -22,6 +22,7 @@ type source interface {
 type Reader struct {
 	path   string
 	file   source
+	lock   *sys.FileLock // shared; nil: none
 	size   int64
 	header Header
 	digest abi.Digest
@@ -211,10 +212,13 @@ func (r *Reader) Rewind() error {
 	return nil
 }
 
-// Close lets go of the file.
+// Close lets go of the file, and of what Share did.
 func (r *Reader) Close() error {
 	if r.zstd != nil {
 		r.zstd.Close()
+	}
+	if r.lock != nil {
+		_ = r.lock.Unlock()
 	}
 	return r.file.Close()
 }

@@ -50,6 +50,9 @@ KINDS = {
     32: ("run.denial", {1, 2, 3, 4, 5, 6, 7}, set()),
     33: ("trust.change", {1, 2, 3, 4}, set()),
     34: ("run.stop", {1}, {2}),
+    35: ("run.hold", {1}, {2}),
+    36: ("run.unhold", {1}, {2}),
+    37: ("recording.drop", {1, 2, 3, 4, 5}, set()),
 }
 
 

@@ -57,7 +57,7 @@ func TestSwappedNames(t *testing.T) {
 		})
 		answers := map[abi.Errno]int{}
 		tries := 0
-		for end := time.Now().Add(4 * time.Second); time.Now().Before(end) && tries < 120_000 && !t.Failed(); {
+		for end := time.Now().Add(1500 * time.Millisecond); time.Now().Before(end) && tries < 120_000 && !t.Failed(); {
 			tries += attempt(t, d, answers)
 		}
 		close(stop)

@@ -42,6 +42,7 @@ type descriptor struct {
 	mnt    *mount
 	pos    int64
 	list   []dirent // the listing that fd_readdir's cookies count in
+	listed int      // its cost in bytes
 
 	listener sock.Listener
 	conn     sock.Connection

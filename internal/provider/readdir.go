@@ -20,6 +20,7 @@ type dirent struct {
 func (w *World) readdir(c *abi.Call, d *descriptor) abi.Errno {
 	cookie := c.Args[2]
 	if cookie == 0 || d.list == nil {
+		d.list, d.listed = nil, 0
 		list, e := d.folder.list()
 		if e != 0 {
 			return e
@@ -40,27 +41,35 @@ func (w *World) readdir(c *abi.Call, d *descriptor) abi.Errno {
 	return moved(c, len(c.Out)-len(out), 0)
 }
 
-// maxListed is how many entries a world keeps listed beside the latest listing.
-const maxListed = 1 << 17
+// maxListed is how many bytes of listings a world keeps, unless the latest alone
+// takes more.
+const maxListed = 16 << 20
 
-// keep keeps list with d. Where descriptors hold too many entries in all, the
-// others forget theirs and list anew if they are asked to go on.
+// keep keeps list with d. Where descriptors hold too much in all, the others forget
+// theirs and list anew if they are asked to go on.
 func (w *World) keep(d *descriptor, list []dirent) {
-	total := len(list)
+	d.list, d.listed = list, 0
+	for i := range list {
+		d.listed += len(list[i].name) + direntCost
+	}
+	total := 0
+	for _, o := range w.fds {
+		if o != nil {
+			total += o.listed
+		}
+	}
+	if total <= maxListed {
+		return
+	}
 	for _, o := range w.fds {
 		if o != nil && o != d {
-			total += len(o.list)
+			o.list, o.listed = nil, 0
 		}
 	}
-	if total > maxListed {
-		for _, o := range w.fds {
-			if o != nil {
-				o.list = nil
-			}
-		}
-	}
-	d.list = list
 }
+
+// direntCost is what an entry takes beside its name.
+const direntCost = 48
 
 // list lists f: ".", "..", the mount points in it, and what its tree holds and
 // they do not shadow. A name that is not UTF-8 can't be asked for and is left out.

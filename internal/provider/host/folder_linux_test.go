@@ -247,9 +247,16 @@ func TestList(t *testing.T) {
 	if len(all) != 800 || !slices.IsSortedFunc(all, func(a, b tree.Entry) int { return strings.Compare(a.Name, b.Name) }) {
 		t.Errorf("%d entries", len(all))
 	}
-	r.maxEntries = 799
+	cost := 0
+	for i := range all {
+		cost += all[i].Cost()
+	}
+	r.maxListing = cost
 	_, e = many.List()
-	want(t, "too many", e, abi.EOVERFLOW)
+	must(t, e)
+	r.maxListing--
+	_, e = many.List()
+	want(t, "too much", e, abi.EOVERFLOW)
 	must(t, many.Sync())
 }
 
@@ -265,7 +272,8 @@ func FuzzEntries(f *testing.F) {
 	check(f, err)
 	d := r.Dir().(*folder)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		all, _ := d.entries(nil, b)
+		left := r.maxListing
+		all, _ := d.entries(nil, b, &left)
 		for _, entry := range all {
 			if checkName(entry.Name) != abi.ESUCCESS {
 				t.Fatalf("%q", entry.Name)

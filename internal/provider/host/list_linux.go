@@ -26,6 +26,7 @@ func (d *folder) List() ([]tree.Entry, abi.Errno) {
 	}
 	defer unix.Close(fd)
 	var all []tree.Entry
+	left := d.root.maxListing
 	buf := make([]byte, direntBuffer)
 	for {
 		n, err := unix.Getdents(fd, buf)
@@ -38,7 +39,7 @@ func (d *folder) List() ([]tree.Entry, abi.Errno) {
 		if n <= 0 {
 			break
 		}
-		if all, e = d.entries(all, buf[:n]); e != abi.ESUCCESS {
+		if all, e = d.entries(all, buf[:n], &left); e != abi.ESUCCESS {
 			return nil, e
 		}
 	}
@@ -53,8 +54,8 @@ const (
 	direntName = int(unsafe.Offsetof(unix.Dirent{}.Name))
 )
 
-// entries adds to all what getdents64 wrote to buf.
-func (d *folder) entries(all []tree.Entry, buf []byte) ([]tree.Entry, abi.Errno) {
+// entries adds to all what getdents64 wrote to buf, and takes its cost from left.
+func (d *folder) entries(all []tree.Entry, buf []byte, left *int) ([]tree.Entry, abi.Errno) {
 	for len(buf) > 0 {
 		if len(buf) < direntName {
 			return nil, abi.EIO
@@ -72,7 +73,7 @@ func (d *folder) entries(all []tree.Entry, buf []byte) ([]tree.Entry, abi.Errno)
 		if checkName(entry.Name) != abi.ESUCCESS {
 			continue
 		}
-		if len(all) == d.root.maxEntries {
+		if *left -= entry.Cost(); *left < 0 {
 			return nil, abi.EOVERFLOW
 		}
 		if unknown {

@@ -17,7 +17,7 @@ import (
 type Root struct {
 	openat2    bool // the kernel has it and lets us
 	appendv    bool // try pwritev2 with RWF_APPEND
-	maxEntries int
+	maxListing int  // bytes
 
 	mu      sync.Mutex
 	fd      int
@@ -26,8 +26,10 @@ type Root struct {
 	devices []uint64 // host device numbers; the guest sees index+1
 }
 
-// listLimit is the largest folder that List reads whole; a larger one answers EOVERFLOW.
-const listLimit = 1_000_000
+// listLimit is the largest folder that List reads whole, by the cost of its
+// entries in bytes: 100,000 of the longest names, 400,000 of common ones. A larger
+// one answers EOVERFLOW.
+const listLimit = 32 << 20
 
 // OpenRoot opens the folder at path, following symbolic links: path is the
 // operator's word, not a guest's. It needs no permission to read the folder.
@@ -54,7 +56,7 @@ func OpenRoot(path string) (*Root, error) {
 			Hint: "ls -ld " + shellQuote(path), Err: err,
 		}
 	}
-	r := &Root{fd: fd, refs: 1, openat2: hasOpenat2(fd), appendv: true, maxEntries: listLimit}
+	r := &Root{fd: fd, refs: 1, openat2: hasOpenat2(fd), appendv: true, maxListing: listLimit}
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		unix.Close(fd)

@@ -40,7 +40,8 @@ type Dir interface {
 	// SetOwnTimes sets the times of the folder itself.
 	SetOwnTimes(t Times) abi.Errno
 	// List returns the folder's entries at this moment, "." and ".." excluded,
-	// in an order that is stable while the folder does not change.
+	// in an order that is stable while the folder does not change. EOVERFLOW: they
+	// are too many to hold.
 	List() ([]Entry, abi.Errno)
 	Sync() abi.Errno
 	Close()
@@ -83,3 +84,8 @@ type Entry struct {
 	Type abi.Filetype
 	Ino  uint64
 }
+
+// Cost is about how many bytes of memory a listing takes for e, the copy of who
+// passes it on included. What is listed is bounded by it: guests make names as
+// long and as many as they like.
+func (e *Entry) Cost() int { return len(e.Name) + 64 }

@@ -14,11 +14,17 @@ func (d *folder) Mkdir(name string) abi.Errno {
 	if e := checkName(name); e != abi.ESUCCESS {
 		return e
 	}
-	return errnoOf(unix.Mkdirat(d.fd, name, dirMode))
+	if e := d.vacant(name); e != abi.ESUCCESS {
+		return e
+	}
+	return d.made(name, unix.Mkdirat(d.fd, name, dirMode), func() { _ = unix.Unlinkat(d.fd, name, unix.AT_REMOVEDIR) })
 }
 
 func (d *folder) Rmdir(name string) abi.Errno {
 	if e := checkName(name); e != abi.ESUCCESS {
+		return e
+	}
+	if e := d.spelt(name); e != abi.ESUCCESS {
 		return e
 	}
 	return errnoOf(unix.Unlinkat(d.fd, name, unix.AT_REMOVEDIR))
@@ -28,6 +34,9 @@ func (d *folder) Unlink(name string) abi.Errno {
 	if e := checkName(name); e != abi.ESUCCESS {
 		return e
 	}
+	if e := d.spelt(name); e != abi.ESUCCESS {
+		return e
+	}
 	return errnoOf(unix.Unlinkat(d.fd, name, 0))
 }
 
@@ -35,7 +44,10 @@ func (d *folder) Symlink(target, name string) abi.Errno {
 	if e := checkName(name); e != abi.ESUCCESS {
 		return e
 	}
-	return errnoOf(unix.Symlinkat(target, d.fd, name))
+	if e := d.vacant(name); e != abi.ESUCCESS {
+		return e
+	}
+	return d.made(name, unix.Symlinkat(target, d.fd, name), func() { _ = unix.Unlinkat(d.fd, name, 0) })
 }
 
 // Link links name itself, were it a symbolic link.
@@ -44,7 +56,7 @@ func (d *folder) Link(name string, to tree.Dir, newName string) abi.Errno {
 	if e != abi.ESUCCESS {
 		return e
 	}
-	return errnoOf(unix.Linkat(d.fd, name, t.fd, newName, 0))
+	return t.made(newName, unix.Linkat(d.fd, name, t.fd, newName, 0), func() { _ = unix.Unlinkat(t.fd, newName, 0) })
 }
 
 func (d *folder) Rename(name string, to tree.Dir, newName string) abi.Errno {
@@ -52,10 +64,10 @@ func (d *folder) Rename(name string, to tree.Dir, newName string) abi.Errno {
 	if e != abi.ESUCCESS {
 		return e
 	}
-	return errnoOf(unix.Renameat(d.fd, name, t.fd, newName))
+	return t.made(newName, unix.Renameat(d.fd, name, t.fd, newName), func() { _ = unix.Renameat(t.fd, newName, d.fd, name) })
 }
 
-// pair checks both names and that to is of the same root.
+// pair checks both names, how they are spelt, and that to is of the same root.
 func (d *folder) pair(name string, to tree.Dir, newName string) (*folder, abi.Errno) {
 	if e := checkName(name); e != abi.ESUCCESS {
 		return nil, e
@@ -63,10 +75,14 @@ func (d *folder) pair(name string, to tree.Dir, newName string) (*folder, abi.Er
 	if e := checkName(newName); e != abi.ESUCCESS {
 		return nil, e
 	}
-	if t, ok := to.(*folder); ok && t.root == d.root {
-		return t, abi.ESUCCESS
+	t, ok := to.(*folder)
+	if !ok || t.root != d.root {
+		return nil, abi.EXDEV
 	}
-	return nil, abi.EXDEV
+	if e := d.spelt(name); e != abi.ESUCCESS {
+		return nil, e
+	}
+	return t, t.vacant(newName)
 }
 
 func (d *folder) SetTimes(name string, t tree.Times) abi.Errno {
@@ -75,6 +91,9 @@ func (d *folder) SetTimes(name string, t tree.Times) abi.Errno {
 		return e
 	}
 	if e := checkName(name); e != abi.ESUCCESS {
+		return e
+	}
+	if e := d.spelt(name); e != abi.ESUCCESS {
 		return e
 	}
 	ts := timespecs(t)

@@ -19,7 +19,8 @@
 //
 // Mount points beneath a root belong to it, unless what is mounted is no storage
 // but shows the kernel, devices or other processes, as procfs and sysfs do: that
-// answers ENOTCAPABLE, and can't be a root. Device numbers are replaced by small ones, as
+// answers ENOTCAPABLE, and can't be a root. Where a file system knows a name by more
+// spellings than one, only the one that its folder lists is a name. Device numbers are replaced by small ones, as
 // they would tell about the machine; inode numbers stay, since programs tell
 // files apart by them.
 //

@@ -9,10 +9,9 @@ import (
 
 // folder is a held folder: an O_PATH descriptor, −1 once closed.
 type folder struct {
+	place
 	root   *Root
-	fd     int
-	dev    uint64 // the device it lies on, known to hold storage
-	shared bool   // fd is the root's, counted there
+	shared bool // fd is the root's, counted there
 }
 
 var _ tree.Dir = (*folder)(nil)
@@ -32,11 +31,11 @@ func (d *folder) Beneath(rel string) (tree.Dir, abi.Errno) {
 }
 
 func (d *folder) open(rel string) (tree.Dir, abi.Errno) {
-	at, e := d.root.beneath(place{d.fd, d.dev}, rel)
+	at, e := d.root.beneath(d.place, rel)
 	if e != abi.ESUCCESS {
 		return nil, e
 	}
-	return &folder{root: d.root, fd: at.fd, dev: at.dev}, abi.ESUCCESS
+	return &folder{place: at, root: d.root}, abi.ESUCCESS
 }
 
 func (d *folder) Lstat(name string) (abi.Filestat, abi.Errno) {
@@ -47,7 +46,11 @@ func (d *folder) Lstat(name string) (abi.Filestat, abi.Errno) {
 	if err := fstatat(d.fd, name, &st); err != nil {
 		return abi.Filestat{}, errnoOf(err)
 	}
-	if e := d.reach(name, &st); e != abi.ESUCCESS {
+	e := d.reach(name, &st)
+	if e == abi.ESUCCESS {
+		e = d.spelt(name)
+	}
+	if e != abi.ESUCCESS {
 		return abi.Filestat{}, e
 	}
 	return d.root.filestat(&st), abi.ESUCCESS
@@ -63,6 +66,9 @@ func (d *folder) Stat() (abi.Filestat, abi.Errno) {
 
 func (d *folder) Readlink(name string) (string, abi.Errno) {
 	if e := checkName(name); e != abi.ESUCCESS {
+		return "", e
+	}
+	if e := d.spelt(name); e != abi.ESUCCESS {
 		return "", e
 	}
 	for size := 256; ; size *= 4 {

@@ -143,7 +143,7 @@ func TestMagicLinks(t *testing.T) {
 		check(t, err)
 		var st unix.Stat_t
 		check(t, fstat(fd, &st))
-		d := &folder{root: r, fd: fd, dev: uint64(st.Dev)}
+		d := &folder{root: r, place: place{fd: fd, dev: uint64(st.Dev)}}
 		defer d.Close()
 		for _, rel := range []string{"cwd", "root", "root/etc", "cwd/x", "task/../root", "fd/0"} {
 			_, e := d.Beneath(rel)

@@ -29,8 +29,17 @@ func (d *folder) Open(name string, how tree.How) (tree.File, abi.Errno) {
 			if e := d.reach(name, &st); e != abi.ESUCCESS {
 				return nil, e
 			}
+			if e := d.spelt(name); e != abi.ESUCCESS {
+				if e == abi.ENOENT && how.Create {
+					e = abi.EEXIST
+				}
+				return nil, e
+			}
 		case err != unix.ENOENT || !how.Create:
 			return nil, errnoOf(err)
+		default:
+			// Whatever else is found by this name by now is not opened as if it were new.
+			how.Exclusive = d.folds
 		}
 	}
 	fd, err := openat(d.fd, name, openFlags(how))
@@ -39,6 +48,12 @@ func (d *folder) Open(name string, how tree.How) (tree.File, abi.Errno) {
 	}
 	if err != nil {
 		return nil, errnoOf(err)
+	}
+	if how.Create && how.Exclusive {
+		if e := d.made(name, nil, func() { _ = unix.Unlinkat(d.fd, name, 0) }); e != abi.ESUCCESS {
+			unix.Close(fd)
+			return nil, e
+		}
 	}
 	e := settle(fd, d.dev, how.Truncate && !fresh)
 	if e != abi.ESUCCESS {
@@ -98,7 +113,7 @@ func settle(fd int, dev uint64, cut bool) abi.Errno {
 	if e := openable(&st); e != abi.ESUCCESS {
 		return e
 	}
-	if e := storage(fd, uint64(st.Dev), dev); e != abi.ESUCCESS {
+	if e := storage(fd, uint64(st.Dev), dev, nil); e != abi.ESUCCESS {
 		return e
 	}
 	if cut {

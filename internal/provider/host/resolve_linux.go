@@ -34,47 +34,48 @@ func openPath(dir int, name string, flags int) (int, error) {
 	}
 }
 
-// place is a folder that was opened and the device it lies on.
+// place is a folder that was opened.
 type place struct {
-	fd  int
-	dev uint64
+	fd    int
+	dev   uint64 // the device it lies on, known to hold storage
+	folds bool   // names in it may be spelt in more ways than one
 }
 
 // beneath opens the folder rel, which checkRel has passed, beneath dir. ELOOP:
 // a symbolic link is on the way. ENOTCAPABLE: a file system that is no storage.
 func (r *Root) beneath(dir place, rel string) (place, abi.Errno) {
-	if !r.openat2 {
-		return walk(dir, rel)
+	if !r.openat2 || dir.folds {
+		return r.walk(dir, rel)
 	}
 	how := unix.OpenHow{Flags: pathFlags, Resolve: beneath}
 	for {
 		fd, err := unix.Openat2(dir.fd, rel, &how)
 		switch err {
 		case nil:
-			return place{fd, dir.dev}, abi.ESUCCESS
+			return place{fd, dir.dev, false}, abi.ESUCCESS
 		case unix.EINTR:
 		case unix.EAGAIN, unix.EXDEV:
 			// A mount is crossed, or the kernel could not tell whether a race led outside.
-			return walk(dir, rel)
+			return r.walk(dir, rel)
 		default:
-			return place{-1, 0}, errnoOf(err)
+			return place{fd: -1}, errnoOf(err)
 		}
 	}
 }
 
 // walk does what openat2 does, one name at a time. As no name is "..", no step
 // can leave the folder before it.
-func walk(dir place, rel string) (place, abi.Errno) {
+func (r *Root) walk(dir place, rel string) (place, abi.Errno) {
 	at := dir
 	for rest, more := rel, true; more; {
 		var name string
 		name, rest, more = strings.Cut(rest, "/")
-		next, e := step(at, name)
+		next, e := r.step(at, name)
 		if at.fd != dir.fd {
 			unix.Close(at.fd)
 		}
 		if e != abi.ESUCCESS {
-			return place{-1, 0}, e
+			return place{fd: -1}, e
 		}
 		at = next
 	}
@@ -83,24 +84,33 @@ func walk(dir place, rel string) (place, abi.Errno) {
 
 // step opens the folder name of dir. With O_DIRECTORY and O_NOFOLLOW a symbolic
 // link answers ENOTDIR, as a file does, so it is looked at to tell them apart.
-func step(dir place, name string) (place, abi.Errno) {
+func (r *Root) step(dir place, name string) (place, abi.Errno) {
 	fd, err := openPath(dir.fd, name, unix.O_NOFOLLOW)
 	var st unix.Stat_t
 	if err == nil {
 		if err = fstat(fd, &st); err == nil {
-			e := storage(fd, uint64(st.Dev), dir.dev)
+			folds := dir.folds
+			e := storage(fd, uint64(st.Dev), dir.dev, &folds)
+			if e == abi.ESUCCESS && dir.folds {
+				e = r.spelt(dir.fd, name)
+			}
 			if e == abi.ESUCCESS {
-				return place{fd, uint64(st.Dev)}, e
+				return place{fd, uint64(st.Dev), folds}, e
 			}
 			unix.Close(fd)
-			return place{-1, 0}, e
+			return place{fd: -1}, e
 		}
 		unix.Close(fd)
 	}
-	if err == unix.ENOTDIR && fstatat(dir.fd, name, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
-		return place{-1, 0}, abi.ELOOP
+	if err == unix.ENOTDIR {
+		if dir.folds && r.spelt(dir.fd, name) != abi.ESUCCESS {
+			return place{fd: -1}, abi.ENOENT
+		}
+		if fstatat(dir.fd, name, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
+			return place{fd: -1}, abi.ELOOP
+		}
 	}
-	return place{-1, 0}, errnoOf(err)
+	return place{fd: -1}, errnoOf(err)
 }
 
 // fstatat describes name itself, waiting for no automount.

@@ -18,6 +18,10 @@ type Root struct {
 	openat2    bool // the kernel has it and lets us
 	appendv    bool // try pwritev2 with RWF_APPEND
 	maxListing int  // bytes
+	folds      bool // names in the root folder may be spelt in more ways than one
+	// spelt answers ENOENT unless a name that was found in a folder is an entry of it
+	// to the byte. It is asked where names may be spelt in more ways than one.
+	spelt func(dir int, name string) abi.Errno
 
 	mu      sync.Mutex
 	fd      int
@@ -56,13 +60,13 @@ func OpenRoot(path string) (*Root, error) {
 			Hint: "ls -ld " + shellQuote(path), Err: err,
 		}
 	}
-	r := &Root{fd: fd, refs: 1, openat2: hasOpenat2(fd), appendv: true, maxListing: listLimit}
+	r := &Root{fd: fd, refs: 1, openat2: hasOpenat2(fd), appendv: true, maxListing: listLimit, spelt: listed}
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		unix.Close(fd)
 		return nil, &abi.Error{Code: "F1-FIL-003", What: "the folder can't be examined", Where: path, Err: err}
 	}
-	switch storage(fd, uint64(st.Dev), ^uint64(st.Dev)) {
+	switch storage(fd, uint64(st.Dev), ^uint64(st.Dev), &r.folds) {
 	case abi.ESUCCESS:
 	case abi.ENOTCAPABLE:
 		unix.Close(fd)
@@ -84,10 +88,10 @@ func (r *Root) Dir() tree.Dir {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		return &folder{root: r, fd: -1}
+		return &folder{root: r, place: place{fd: -1}}
 	}
 	r.refs++
-	return &folder{root: r, fd: r.fd, dev: r.devices[0], shared: true}
+	return &folder{root: r, place: place{r.fd, r.devices[0], r.folds}, shared: true}
 }
 
 // Close gives the folder up once the last handle of it is closed too. Closing

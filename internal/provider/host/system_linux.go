@@ -35,8 +35,9 @@ func isSystem(magic uint32) bool {
 // storage answers ENOTCAPABLE if what fd is open on, on the device dev, lies on a
 // file system that is no storage. The device from is known to be none of those:
 // only where a mount is crossed does it cost a system call. What it tells is not
-// kept, since device numbers come back.
-func storage(fd int, dev, from uint64) abi.Errno {
+// kept, since device numbers come back. folds, if it is not nil, is then set to
+// whether names in the folder fd may be spelt in more ways than one.
+func storage(fd int, dev, from uint64, folds *bool) abi.Errno {
 	if dev == from {
 		return abi.ESUCCESS
 	}
@@ -49,6 +50,8 @@ func storage(fd int, dev, from uint64) abi.Errno {
 			return errnoOf(err)
 		case isSystem(uint32(fs.Type)):
 			return abi.ENOTCAPABLE
+		case folds != nil:
+			*folds = folding(fd, uint32(fs.Type))
 		}
 		return abi.ESUCCESS
 	}
@@ -68,6 +71,6 @@ func (d *folder) reach(name string, st *unix.Stat_t) abi.Errno {
 			return errnoOf(err)
 		}
 		defer unix.Close(fd)
-		return storage(fd, uint64(st.Dev), d.dev)
+		return storage(fd, uint64(st.Dev), d.dev, nil)
 	}
 }

@@ -31,7 +31,8 @@ race: ## run the tests of the concurrent packages under the race detector
 soak: ## long runs of the tests of crashes, power cuts and races
 	FORGEONE_SOAK=1 $(GO) test -timeout 60m -run 'Kill|Soak|Crash|PowerCut' -v ./cmd/forgeone ./evidence
 
-conformance: need ## run the tests of Go's standard library, and real programs, as guests, beside bare wazero
+conformance: ## run the tests of Go's standard library, and real programs, as guests, beside bare wazero
+	@scripts/need conformance
 	cd test/conformance && $(GO) test -timeout 120m -v ./...
 
 bench: ## print the figures of docs, beside their rivals

@@ -14,6 +14,7 @@ import (
 var (
 	forgeone, wazero, goroot string
 	work                     string // guests are built here, and bare wazero keeps its cache here
+	home                     string // the one state folder of all tests
 )
 
 func TestMain(m *testing.M) {
@@ -43,6 +44,10 @@ func runAll(m *testing.M) (int, error) {
 	if _, err := goTool(".", []string{"CGO_ENABLED=0"}, "build", "-o", wazero, "github.com/tetratelabs/wazero/cmd/wazero"); err != nil {
 		return 1, err
 	}
+	home = filepath.Join(dir, "home")
+	if out, err := exec.Command(forgeone, "init", "--home", home).CombinedOutput(); err != nil {
+		return 1, fmt.Errorf("forgeone init: %w\n%s", err, out)
+	}
 	return m.Run(), nil
 }
 
@@ -64,6 +69,12 @@ func goTool(dir string, env []string, args ...string) ([]byte, error) {
 func testBinary(t *testing.T, pkg string) string {
 	t.Helper()
 	return buildOnce(t, ".", strings.ReplaceAll(pkg, "/", "_")+".test.wasm", "test", "-c", "-vet=off", pkg)
+}
+
+// program builds a program that test/programs pins.
+func program(t *testing.T, pkg string) string {
+	t.Helper()
+	return buildOnce(t, "../programs", filepath.Base(pkg)+".wasm", "build", "-trimpath", pkg)
 }
 
 // buildOnce builds name for wasip1 unless it is there. Two tests that run at once

@@ -45,12 +45,11 @@ func start(t *testing.T, env []string, name string, args ...string) done {
 // node is a state folder.
 type node struct{ home string }
 
-// newNode makes a state folder whose log is verified, with what follows from
-// what, when the test is over.
-func newNode(t *testing.T) node {
+// theNode is the state folder. When the test is over its log is verified, and that
+// what is in it follows from what was before.
+func theNode(t *testing.T) node {
 	t.Helper()
-	n := node{filepath.Join(t.TempDir(), "home")}
-	n.must(t, "init")
+	n := node{home}
 	t.Cleanup(func() { n.must(t, "log", "verify", "--semantics") })
 	return n
 }

@@ -1,0 +1,1 @@
+{ service(name, port):: { name: name, port: port, url: 'local:%d/%s' % [port, name] } }

@@ -1,0 +1,5 @@
+if   [ -f x ]
+then
+	echo   "$a"|cat
+fi
+foo( ){ bar ; }

@@ -46,3 +46,23 @@ func (k *Kernel) HandOver(ctx context.Context, next *seal.PrivateKey, post seal.
 
 // LockRotation is what a process holds that replaces the log's key.
 func (k *Kernel) LockRotation() (*sys.FileLock, bool, error) { return k.lockRotation() }
+
+// DropAndDie records the drops that the budgets ask for, and dies before it
+// removes a file.
+func (k *Kernel) DropAndDie(ctx context.Context) (dropped []abi.RunID) {
+	_, err := k.log.Update(ctx, func() (records []abi.Record, err error) {
+		k.ledger.view(func(s *brain.State) {
+			var drops []*abi.RecordingDrop
+			drops, err = s.Excess(k.budget(), brain.MaxDrops, func(abi.RunID) (bool, error) { return true, nil })
+			for _, d := range drops {
+				records = append(records, abi.Record{Body: d})
+				dropped = append(dropped, d.Run)
+			}
+		})
+		return records, err
+	})
+	if err != nil {
+		panic(err)
+	}
+	return dropped
+}

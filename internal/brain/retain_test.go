@@ -144,6 +144,24 @@ func TestFlooder(t *testing.T) {
 	}
 }
 
+// TestFairShare: while what a heavy workload keeps is in use, the others do not
+// pay for it beyond an equal share.
+func TestFairShare(t *testing.T) {
+	b := newBook()
+	b.ended("busy", 1, 10)
+	b.ended("most", 2, 11)
+	b.ended("less", 3, 9)
+	b.ended("last", 4, 0)
+	got := b.prune(t, Budget{Workload: 1 << 40}, func(r abi.RunID) bool { return r == id(1) })
+	if len(got) != 1 || got[0].Run != id(2) {
+		t.Errorf("dropped: %+v", got)
+	}
+	got = b.prune(t, Budget{Workload: 1 << 40}, func(abi.RunID) bool { return false })
+	if len(got) != 2 || got[0].Run != id(1) || got[1].Run != id(3) {
+		t.Errorf("dropped: %+v", got)
+	}
+}
+
 // naive is the rule of Excess, without its structures.
 func naive(s *State, budget Budget, busy map[abi.RunID]bool) (ids []abi.RunID) {
 	var runs []Run // of what counts, in order of end

@@ -31,7 +31,7 @@ func (c Case) String() string {
 // of the function but EFAULT, calls that answer it. EFAULT depends on nothing but
 // addresses, which whoever marshals makes up.
 func Cases() []Case {
-	return append(append(processCases(), fdCases()...), append(socketCases(), append(pathCases(), commonPathCases()...)...)...)
+	return append(append(processCases(), fdCases()...), append(socketCases(), append(append(pathCases(), slashed()...), commonPathCases()...)...)...)
 }
 
 type args = []any

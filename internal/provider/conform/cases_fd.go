@@ -39,6 +39,12 @@ func seekTo(off uint64) func(*Fixture) {
 	return func(f *Fixture) { f.OK(abi.FdSeek, File, off, abi.WhenceSet) }
 }
 
+// reading makes File one that was opened for reading, with rights that take more.
+func reading(f *Fixture) {
+	c := f.OK(abi.PathOpen, Root, 0, "w/f", 0, abi.FileRights&^abi.RightFDWrite, 0, 0)
+	f.OK(abi.FdRenumber, int(c.Ret[0]), File)
+}
+
 // closed closes File, so that its number is one that was open.
 func closed(f *Fixture) { f.OK(abi.FdClose, File) }
 
@@ -57,6 +63,7 @@ func fdCases() []Case {
 
 		{Num: abi.FdAllocate, Name: "file", Args: args{File, 0, 10}},
 		{Num: abi.FdAllocate, Errno: abi.EBADF, Name: "folder", Args: args{Dir, 0, 10}},
+		{Num: abi.FdAllocate, Errno: abi.EBADF, Name: "opened for reading", Args: args{File, 0, 10}, Setup: reading},
 		{Num: abi.FdAllocate, Errno: abi.EINVAL, Name: "nothing", Args: args{File, 0, 0}},
 		{Num: abi.FdAllocate, Errno: abi.EFBIG, Name: "beyond", Args: args{File, top, 1}},
 		{Num: abi.FdAllocate, Errno: abi.ENOSPC, Name: "quota", Args: args{File, 0, QuotaBytes}, Quota: true},
@@ -95,6 +102,7 @@ func fdCases() []Case {
 
 		{Num: abi.FdFilestatSetSize, Name: "file", Args: args{File, 100}},
 		{Num: abi.FdFilestatSetSize, Errno: abi.EBADF, Name: "folder", Args: args{Dir, 0}},
+		{Num: abi.FdFilestatSetSize, Errno: abi.EBADF, Name: "opened for reading", Args: args{File, 0}, Setup: reading},
 		{Num: abi.FdFilestatSetSize, Errno: abi.EINVAL, Name: "stream", Args: args{Stdout, 0}},
 		{Num: abi.FdFilestatSetSize, Errno: abi.EINVAL, Name: "beyond", Args: args{File, past}},
 		{Num: abi.FdFilestatSetSize, Errno: abi.ENOSPC, Name: "quota", Args: args{File, QuotaBytes}, Quota: true},

@@ -187,6 +187,32 @@ func pathCases() []Case {
 	}
 }
 
+// slashed is what a path that ends in a slash answers, where no folder is there:
+// a file is none, and only a folder can be made or moved to such a name.
+func slashed() []Case {
+	return []Case{
+		{Num: abi.PathCreateDirectory, Errno: abi.EEXIST, Name: "file and slash", Args: args{Dir, "f/"}},
+		{Num: abi.PathFilestatGet, Errno: abi.ENOTDIR, Name: "followed link and slash", Args: args{Dir, follow, "l/"}},
+		{Num: abi.PathFilestatGet, Errno: abi.ENOTDIR, Name: "link and slash", Args: args{Dir, nofollow, "l//"}},
+		{Num: abi.PathFilestatSetTimes, Errno: abi.ENOTDIR, Name: "file and slash", Args: args{Dir, nofollow, "f/", 1, 2, abi.FstAtim}},
+		{Num: abi.PathFilestatSetTimes, Name: "link to a folder and slash", Args: args{Dir, nofollow, "dl/", 1, 2, abi.FstAtim}},
+		{Num: abi.PathLink, Errno: abi.ENOTDIR, Name: "file and slash", Args: args{Dir, nofollow, "f/", Dir, "new"}},
+		{Num: abi.PathLink, Errno: abi.EPERM, Name: "link to a folder and slash", Args: args{Dir, nofollow, "dl/", Dir, "new"}},
+		{Num: abi.PathLink, Errno: abi.EEXIST, Name: "onto a file and slash", Args: args{Dir, nofollow, "f", Dir, "f/"}},
+		{Num: abi.PathOpen, Name: "link to a folder and slash", Args: args{Dir, nofollow, "dl/", abi.OFlagDirectory, 0, 0, 0}},
+		{Num: abi.PathOpen, Errno: abi.ENOTDIR, Name: "link to a file and slash", Args: args{Dir, follow, "l/", 0, 0, 0, 0}},
+		{Num: abi.PathReadlink, Errno: abi.ENOTDIR, Name: "file and slash", Args: args{Dir, "f/", Room(9)}},
+		{Num: abi.PathReadlink, Errno: abi.ENOTDIR, Name: "link to a file and slash", Args: args{Dir, "l/", Room(9)}},
+		{Num: abi.PathRemoveDirectory, Errno: abi.ENOTDIR, Name: "file and slash", Args: args{Dir, "f/"}},
+		{Num: abi.PathRename, Errno: abi.ENOTDIR, Name: "link and slash", Args: args{Dir, "dl/", Dir, "new"}},
+		{Num: abi.PathRename, Errno: abi.ENOTDIR, Name: "file onto a file and slash", Args: args{Dir, "f", Dir, "l/"}},
+		{Num: abi.PathRename, Name: "folder onto a folder and slash", Args: args{Dir, "full", Dir, "d//"}},
+		{Num: abi.PathSymlink, Errno: abi.EEXIST, Name: "onto a file and slash", Args: args{"target", Dir, "f/"}},
+		{Num: abi.PathSymlink, Errno: abi.EEXIST, Name: "onto a folder and slash", Args: args{"target", Dir, "d/"}},
+		{Num: abi.PathUnlinkFile, Errno: abi.EISDIR, Name: "folder and slash", Args: args{Dir, "d/"}},
+	}
+}
+
 // commonPathCases are those of every path that a function takes.
 func commonPathCases() (cases []Case) {
 	for _, p := range []struct {

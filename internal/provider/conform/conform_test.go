@@ -10,11 +10,13 @@ import (
 )
 
 // TestScratch: a world of scratch trees is preview 1.
-func TestScratch(t *testing.T) {
+func TestScratch(t *testing.T) { Run(t, scratchTree()) }
+
+func scratchTree() Tree {
 	now := uint64(1_700_000_000_000_000_000)
-	Run(t, Tree{Quota: true, New: func(testing.TB) tree.Dir {
+	return Tree{Quota: true, New: func(testing.TB) tree.Dir {
 		return pure.NewScratch(func() uint64 { now++; return now }, QuotaBytes-1, QuotaNodes-1)
-	}})
+	}}
 }
 
 // TestComplete: the table has a call for each function, and for each errno that

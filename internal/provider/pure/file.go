@@ -74,18 +74,18 @@ func (f *file) Stat() (abi.Filestat, abi.Errno) { return f.n.stat(), 0 }
 func (f *file) SetTimes(t tree.Times) abi.Errno { return f.n.setTimes(t) }
 
 // change checks that f's tree and f can be written to.
-func (f *file) change(otherwise abi.Errno) abi.Errno {
+func (f *file) change() abi.Errno {
 	switch {
 	case f.n.s.readOnly:
 		return abi.EROFS
 	case !f.write || f.closed:
-		return otherwise
+		return abi.EBADF
 	}
 	return 0
 }
 
 func (f *file) Truncate(size int64) abi.Errno {
-	if e := f.change(abi.EINVAL); e != 0 {
+	if e := f.change(); e != 0 {
 		return e
 	}
 	if size < 0 {
@@ -101,7 +101,7 @@ func (f *file) Truncate(size int64) abi.Errno {
 // Allocate makes the file at least off+n bytes long; the quota counts sizes, so
 // that is all the room there is to make.
 func (f *file) Allocate(off, n int64) abi.Errno {
-	if e := f.change(abi.EBADF); e != 0 {
+	if e := f.change(); e != 0 {
 		return e
 	}
 	switch {

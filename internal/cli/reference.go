@@ -112,6 +112,7 @@ func SyscallReference(w io.Writer) error {
 	p := &page{w: w}
 	p.printf("# Syscalls\n\n%s\n", generated)
 	p.printf("Every call of a guest is one of these. Each is decided and recorded; one without a provider answers ENOSYS. Results are the parameters with a star, and what iovec[], buffer, string[] and event[] lead to.\n\n")
+	p.printf("The errnos are those that a call can answer by what WASI says of it or, where that is silent, POSIX. Beyond them what policy denies answers EACCES, and the failures of a host's disk are passed on.\n\n")
 	p.printf("| number | syscall | class | provider | blocks |\n|---|---|---|---|---|\n")
 	rows := abi.Rows()
 	for _, r := range rows {
@@ -122,6 +123,9 @@ func SyscallReference(w io.Writer) error {
 		var facts []string
 		if r.Needs != 0 {
 			facts = append(facts, "Rights needed on the descriptor: "+strings.Join(abi.RightsNames(r.Needs), ", ")+".")
+		}
+		if es := syscallOf(r).Errnos; len(es) > 0 {
+			facts = append(facts, "Errnos: "+strings.Join(es, ", ")+".")
 		}
 		if r.Blocks {
 			facts = append(facts, "It may block: its answer is decided again before the guest gets it.")

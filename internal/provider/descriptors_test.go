@@ -33,6 +33,27 @@ func TestPreopen(t *testing.T) {
 	h.ok(abi.PathFilestatGet, fd, 0, ".")
 }
 
+// TestPreopenMoves: what a preopen is moves with it, and goes when another
+// descriptor takes its number.
+func TestPreopenMoves(t *testing.T) {
+	h := usual(t)
+	a, b := h.folder("w"), h.folder("in")
+	h.ok(abi.FdRenumber, 3, a)
+	h.want(abi.EBADF, abi.FdPrestatGet, 3)
+	if r := h.ok(abi.FdPrestatDirName, a, room(9)); string(r.out) != "/" {
+		t.Errorf("%q", r.out)
+	}
+	if r := h.ok(abi.PathFilestatGet, a, 0, "in/a.txt"); r.Name != "/in/a.txt" {
+		t.Error(r.Name)
+	}
+	h.ok(abi.FdRenumber, b, a)
+	h.want(abi.EBADF, abi.FdPrestatGet, a)
+	if r := h.ok(abi.PathFilestatGet, a, 0, "a.txt"); r.Name != "/in/a.txt" {
+		t.Error(r.Name)
+	}
+	h.want(abi.EBADF, abi.PathFilestatGet, 3, 0, "in/a.txt")
+}
+
 func TestNumbers(t *testing.T) {
 	h := start(t, Config{Descriptors: 6, Mounts: []Mount{{Guest: "/w", Root: scratch(), Grant: 1}}})
 	h.write("w/f", "one")

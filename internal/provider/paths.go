@@ -248,6 +248,8 @@ func (t *target) replace(from *target) {
 		t.wrong(abi.EBUSY)
 	case t.slash && (t.exists && !t.isDir() || !from.isDir()):
 		t.wrong(abi.ENOTDIR)
+	case t.isDir() && from.exists && !from.isDir() && t.mnt == from.mnt:
+		t.wrong(abi.EISDIR) // as POSIX has it: Linux says ENOTEMPTY of a folder that from lies in
 	}
 }
 

@@ -76,6 +76,19 @@ func TestCompileDeadline(t *testing.T) {
 	compile(t, e, wasmtest.Guests()["exit"])
 }
 
+// TestCloseTwice: the second time there is nothing to wait for.
+func TestCloseTwice(t *testing.T) {
+	e, err := New(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := e.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestCloseDoesNotWait: who closes an engine with a context that has ended does
 // not wait for a compilation that was given up.
 func TestCloseDoesNotWait(t *testing.T) {

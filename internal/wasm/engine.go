@@ -5,6 +5,7 @@ package wasm
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -42,6 +43,8 @@ type Engine struct {
 	dir   string // the engine's private cache folder, "" without a cache
 	lock  *sys.FileLock
 	slot  chan struct{} // holds one item while a module is compiled
+
+	closed atomic.Bool
 }
 
 // New returns an engine. cache may be nil: every module is then compiled anew.
@@ -76,7 +79,11 @@ func New(ctx context.Context, cache *Cache) (*Engine, error) {
 // Close frees the engine. No guest of it may be running, and nothing is
 // compiled after it. A compilation that was given up and has not ended yet is
 // waited for, until ctx ends: then the engine is freed behind the caller's back.
+// Closing it again does nothing.
 func (e *Engine) Close(ctx context.Context) error {
+	if e.closed.Swap(true) {
+		return nil
+	}
 	if e.dir != "" {
 		removePrivate(e.dir, e.lock)
 	}

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -125,6 +127,36 @@ func TestContextStopsTheGuest(t *testing.T) {
 	}
 }
 
+// TestListen: the program that embeds learns where its guest listens.
+func TestListen(t *testing.T) {
+	n := open(t)
+	var order []string
+	res, err := n.Run(t.Context(), forgeone.RunSpec{
+		Target: guest(t, "hello"), Listen: []string{"127.0.0.1:0", "127.0.0.1:0"},
+		Listening: func(addrs []string) {
+			order = append(order, "listening")
+			if len(addrs) != 2 || addrs[0] == addrs[1] {
+				t.Error(addrs)
+			}
+			for _, a := range addrs {
+				c, err := net.Dial("tcp", a)
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				c.Close()
+			}
+		},
+		Started: func(forgeone.RunID) { order = append(order, "started") },
+	})
+	if err != nil || res.Outcome != forgeone.OutcomeExit || !slices.Equal(order, []string{"listening", "started"}) {
+		t.Fatalf("%+v, %v, %v", res, err, order)
+	}
+	if rep, err := n.Replay(t.Context(), res.Run, nil, nil); err != nil || !rep.Identical {
+		t.Errorf("%+v, %v", rep, err)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	n := open(t)
 	hello := guest(t, "hello")
@@ -138,6 +170,7 @@ func TestErrors(t *testing.T) {
 		"mounts collide": {forgeone.RunSpec{Target: hello, Mounts: []forgeone.Mount{{Host: ".", Guest: "/in"}, {Host: ".", Guest: "/in"}}}, "F1-RUN-010"},
 		"env":            {forgeone.RunSpec{Target: hello, Env: []string{"=x"}}, "F1-RUN-010"},
 		"deadline":       {forgeone.RunSpec{Target: hello, Limits: forgeone.Limits{Deadline: -1}}, "F1-RUN-010"},
+		"listen":         {forgeone.RunSpec{Target: hello, Listen: []string{"localhost:1"}}, "F1-RUN-160"},
 		"policy":         {forgeone.RunSpec{Target: hello, Policies: []forgeone.Policy{{Name: "p.cedar", Text: []byte("permit")}}}, abi.CodePolicySyntax},
 	} {
 		if res, err := n.Run(t.Context(), tc.spec); forgeone.CodeOf(err) != tc.want {

@@ -84,6 +84,25 @@ func TestLine(t *testing.T) {
 			`proc_exit(3) = ?  allow base-file  [exit]`,
 		},
 		{
+			trace.Event{
+				Num: abi.SockRecv, Args: [8]uint64{5, 9, 3}, Kind: abi.ObjSocket, Name: "127.0.0.1:80", Decision: allow, Out: []byte("ab"),
+				Ret: []byte{2, 0, 0, 0, 0, 0},
+			},
+			`sock_recv(5, "ab", RECV_PEEK|RECV_WAITALL) = 2, 0  127.0.0.1:80  allow base-file`,
+		},
+		{
+			trace.Event{Num: abi.SockAccept, Args: [8]uint64{4, 4}, Kind: abi.ObjSocket, Name: "[::1]:80", Decision: allow, Ret: []byte{5, 0, 0, 0}},
+			`sock_accept(4, NONBLOCK) = 5  [::1]:80  allow base-file`,
+		},
+		{
+			trace.Event{Num: abi.SockShutdown, Args: [8]uint64{5, 3}, Kind: abi.ObjSocket, Name: "127.0.0.1:80", Decision: allow, Errno: abi.ENOTCONN},
+			`sock_shutdown(5, RD|WR) = ENOTCONN  127.0.0.1:80  allow base-file`,
+		},
+		{
+			trace.Event{Num: abi.ProcRaise, Args: [8]uint64{6}, Kind: abi.ObjProcess, Name: "self", Decision: allow, Stop: abi.OutcomeExit},
+			`proc_raise(ABRT) = 0  self  allow base-file  [exit]`,
+		},
+		{
 			trace.Event{Num: abi.ArgsSizesGet, Decision: allow, Ret: []byte{2, 0, 0, 0, 14, 0, 0, 0}},
 			`args_sizes_get() = 2, 14  allow base-file`,
 		},

@@ -46,6 +46,9 @@ func TestCheck(t *testing.T) {
 		{"file not absolute", "forbid (principal, action, resource) when { resource == File::\"in\" };", 1, 57, abi.CodePolicyName, "in"},
 		{"path not canonical", "forbid (principal, action, resource is File) when { resource.path == \"in\" };", 1, 70, abi.CodePolicyName, "in"},
 		{"like without a slash", "forbid (principal, action, resource is File) when { resource.path like \"in/*\" };", 1, 67, abi.CodePolicyName, "slash"},
+		{"socket by a name", "forbid (principal, action, resource == Socket::\"localhost:80\");", 1, 40, abi.CodePolicyName, "localhost"},
+		{"socket without a port", "forbid (principal, action, resource == Socket::\"127.0.0.1\");", 1, 40, abi.CodePolicyName, "127.0.0.1"},
+		{"socket in another form", "forbid (principal, action, resource == Socket::\"127.0.0.1:080\");", 1, 40, abi.CodePolicyName, "080"},
 		{"stream that is none", "permit (principal, action, resource == Stream::\"sdtout\");", 1, 40, abi.CodePolicyName, "stdout"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

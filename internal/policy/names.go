@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -24,6 +25,9 @@ func names(p *cedar.Policy, sp span) []Problem {
 		needle := u.String()
 		if u.Type == typeFile && !canonical(string(u.ID)) {
 			wrong(needle, "no file has the name %q: names are absolute, without a slash at the end, doubled slashes, . or ..", string(u.ID))
+		}
+		if string(u.Type) == abi.ObjSocket.String() && !address(string(u.ID)) {
+			wrong(needle, "no socket has the name %q: they are named by the address listened on, as 127.0.0.1:8080", string(u.ID))
 		}
 		for _, k := range resourceKinds() {
 			if ids := named(k); string(u.Type) == k.String() && ids != nil && !slices.Contains(ids, string(u.ID)) {
@@ -49,6 +53,13 @@ func names(p *cedar.Policy, sp span) []Problem {
 }
 
 func canonical(name string) bool { return strings.HasPrefix(name, "/") && path.Clean(name) == name }
+
+// address tells whether s is what a listener is named by: a numeric address and
+// a port, in their one form.
+func address(s string) bool {
+	a, err := netip.ParseAddrPort(s)
+	return err == nil && a.Port() != 0 && !a.Addr().Is4In6() && a.String() == s
+}
 
 // isPath tells whether n is resource.path.
 func isPath(n xast.IsNode) bool {

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/provider/host"
 )
@@ -489,4 +491,70 @@ func TestThousandConnections(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Errorf("%d descriptors, %d before with two listeners; %d goroutines, %d before", count(), before, runtime.NumGoroutine(), routines)
+}
+
+// TestRandomSocketCalls: whatever is asked of sockets, nothing panics, no
+// connection has more rights than its listener hands down, and descriptors stay
+// within their limit. The run is already told to stop, so that nothing waits.
+func TestRandomSocketCalls(t *testing.T) {
+	nums := []abi.Num{
+		abi.SockAccept, abi.SockAccept, abi.SockRecv, abi.SockSend, abi.SockShutdown, abi.FdRead, abi.FdWrite, abi.FdFdstatSetFlags,
+		abi.FdFdstatSetRights, abi.FdRenumber, abi.FdClose, abi.FdFdstatGet, abi.FdFilestatGet, abi.FdSeek, abi.FdPread, abi.FdReaddir,
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		const most = 12
+		h, addrs := listening(t, Config{Descriptors: most})
+		defer h.w.Close()
+		close(h.done)
+		var peers []net.Conn
+		defer func() {
+			for _, p := range peers {
+				p.Close()
+			}
+		}()
+		for range rapid.IntRange(0, 4).Draw(rt, "peers") {
+			p, err := net.Dial("tcp", addrs[0])
+			if err != nil {
+				rt.Fatal(err)
+			}
+			peers = append(peers, p)
+		}
+		for range rapid.IntRange(1, 40).Draw(rt, "calls") {
+			c := &abi.Call{}
+			c.Reset(abi.Lookup(rapid.SampledFrom(nums).Draw(rt, "call")), 0)
+			for i, p := range c.Row.Params {
+				switch p.Type {
+				case abi.Handle:
+					c.Args[i] = rapid.Uint64Range(0, most).Draw(rt, "fd")
+				case abi.BytesIn:
+					c.In = make([]byte, rapid.IntRange(0, 9).Draw(rt, "in"))
+				case abi.BytesOut, abi.BufferOut:
+					c.OutCap = rapid.IntRange(0, 9).Draw(rt, "room")
+				case abi.U64, abi.S64:
+					c.Args[i] = rapid.Uint64().Draw(rt, "long")
+				case abi.U8, abi.U16:
+					c.Args[i] = rapid.Uint64Range(0, 9).Draw(rt, "flags")
+				}
+			}
+			var o abi.Object
+			h.w.Resolve(c, &o)
+			var handed abi.Rights
+			if d := h.w.get(c.Args[0]); d != nil {
+				handed = d.inheriting
+			}
+			if o.Refused == 0 && o.Errno == 0 {
+				c.Out = make([]byte, c.OutCap)
+				h.w.Perform(c, &o)
+			}
+			h.w.Release(&o)
+			if !c.Errno.Valid() || c.OutLen > c.OutCap || len(h.w.fds) > most {
+				rt.Fatalf("%s: %v, %d of %d bytes, %d descriptors", c.Row.Name, c.Errno, c.OutLen, c.OutCap, len(h.w.fds))
+			}
+			if c.Row.Num == abi.SockAccept && o.Refused == 0 && o.Errno == 0 && c.Errno == 0 {
+				if d := h.w.fds[c.Ret[0]]; d.base&^handed != 0 || d.inheriting != 0 {
+					rt.Fatal("rights grew")
+				}
+			}
+		}
+	})
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/provider/sock"
 )
@@ -105,6 +107,9 @@ func TestListenSix(t *testing.T) {
 	c, err := net.Dial("tcp", l.Addr())
 	check(t, err)
 	c.Close()
+	if on, err := unix.GetsockoptInt(l.(*listener).fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY); err != nil || on != 1 {
+		t.Error("an IPv6 address takes IPv4 too:", on, err)
+	}
 	if _, port, _ := net.SplitHostPort(l.Addr()); port != "" {
 		if c, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
 			c.Close()

@@ -197,7 +197,8 @@ func TestSocketFlow(t *testing.T) {
 	if r := h.ok(abi.SockRecv, fd, room(0), 0); len(r.out) != 0 {
 		t.Error(r.out)
 	}
-	time.AfterFunc(20*time.Millisecond, func() { peer.Write([]byte("wo")); peer.Write([]byte("rld")) })
+	writing := peer
+	time.AfterFunc(20*time.Millisecond, func() { writing.Write([]byte("wo")); writing.Write([]byte("rld")) })
 	if r := h.ok(abi.SockRecv, fd, room(8), abi.RecvWaitall); string(r.out) != "lloworld" {
 		t.Errorf("%q", r.out)
 	}
@@ -296,14 +297,16 @@ func TestSocketPeers(t *testing.T) {
 	// Bytes before a reset are lost with it; those taken before are kept.
 	peer, fd = h.pair(addrs[0])
 	send(t, peer, "some")
-	time.AfterFunc(20*time.Millisecond, func() { reset(peer) })
+	resetting := peer
+	time.AfterFunc(20*time.Millisecond, func() { reset(resetting) })
 	if r := h.ok(abi.SockRecv, fd, room(8), abi.RecvWaitall); string(r.out) != "some" {
 		t.Errorf("%q", r.out)
 	}
 	// One that closes with bytes unread.
 	peer, fd = h.pair(addrs[0])
 	h.ok(abi.SockSend, fd, "unread", 0)
-	time.AfterFunc(20*time.Millisecond, func() { peer.Close() })
+	closing := peer
+	time.AfterFunc(20*time.Millisecond, func() { closing.Close() })
 	if r := h.do(abi.SockRecv, fd, room(1), 0); r.e != abi.ECONNRESET && (r.e != 0 || len(r.out) != 0) {
 		t.Error(r.e, r.out)
 	}

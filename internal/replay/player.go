@@ -102,7 +102,7 @@ func (p *player) Decide(c *abi.Call, o *abi.Object) *abi.Decision {
 		p.diverge(c, what)
 		return beyond
 	}
-	o.Kind, o.Name, o.Name2, o.Errno = p.ev.Kind, p.ev.Name, p.ev.Name2, p.ev.Errno
+	o.Kind, o.Name, o.Name2, o.Via, o.Barring, o.Errno = p.ev.Kind, p.ev.Name, p.ev.Name2, p.ev.Via, p.ev.Barring, p.ev.Errno
 	c.Limit = p.ev.Limit
 	return p.ev.Decision
 }

@@ -305,11 +305,11 @@ func FuzzOpen(f *testing.F) {
 func FuzzChunk(f *testing.F) {
 	e := newEncoder()
 	var heads []byte
-	for _, s := range []*sample{clock(), read(3, "hello"), refused("/x"), write("x"), clock()} {
+	for _, s := range []*sample{clock(), read(3, "hello"), refused("/x"), write("x"), through(), clock()} {
 		heads = e.head(heads, &s.c, &s.o, s.d, &extra{out: len(s.out), sampled: true})
 	}
 	k := chunker{}
-	k.take(&page{heads: heads, outs: []byte("hello"), calls: 5})
+	k.take(&page{heads: heads, outs: []byte("hello"), calls: 6})
 	f.Add(k.plain)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d := decoder{shapes: newShapes(), rows: len(abi.Rows())}

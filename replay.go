@@ -33,8 +33,9 @@ type Divergence struct {
 // its standard output and error goes to stdout and stderr, which may be nil. A
 // run is named by its id, by the beginning of one, or as "last".
 //
-// A divergence is a result. Errors: F1-RUN-130, no such run; F1-RPL-…, the
-// recording or its module is missing, damaged, or not the one that the log
+// A divergence is a result. Errors: F1-RUN-130, no such run; F1-RET-001, its
+// recording was dropped to keep within the configuration's retention; F1-RPL-…,
+// the recording or its module is missing, damaged, or not the one that the log
 // sealed.
 func (n *Node) Replay(ctx context.Context, run RunID, stdout, stderr io.Writer) (*ReplayResult, error) {
 	leave, err := n.enter()

@@ -226,9 +226,6 @@ func (f *frontier) Less(i, j int) bool {
 	if x, y := f.key(a), f.key(b); x != y {
 		return x > y
 	}
-	if a.looked != b.looked { // an equal one may come to light
-		return !a.looked
-	}
 	return a.w.number < b.w.number
 }
 
@@ -241,20 +238,25 @@ func (f *frontier) Pop() any {
 	return g
 }
 
-// heavy is a binary heap of all workloads: those that keep most first. Each
-// knows its place.
+// heavy is a binary heap of all workloads: those that keep most first, of equal
+// ones those that are known longer. Each knows its place.
 type heavy []*Workload
+
+// above tells whether the workload at i belongs above the one at j.
+func (h heavy) above(i, j int) bool {
+	return h[i].kept > h[j].kept || h[i].kept == h[j].kept && h[i].number < h[j].number
+}
 
 // fix puts the workload at that place where it belongs.
 func (h heavy) fix(at int) {
-	for at > 0 && h[at].kept > h[(at-1)/2].kept {
+	for at > 0 && h.above(at, (at-1)/2) {
 		h.swap(at, (at-1)/2)
 		at = (at - 1) / 2
 	}
 	for {
 		most := at
 		for _, c := range h.children(at) {
-			if h[c].kept > h[most].kept {
+			if h.above(c, most) {
 				most = c
 			}
 		}

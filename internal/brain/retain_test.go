@@ -308,3 +308,26 @@ func (c *counted) Page(n uint64) ([]byte, error) {
 	c.reads++
 	return c.memPages.Page(n)
 }
+
+// BenchmarkExcess: what a run's end pays for the budgets, with nothing to drop
+// and with four recordings to drop, however many are kept.
+func BenchmarkExcess(b *testing.B) {
+	for _, runs := range []int{1000, 100_000} {
+		k := newBook()
+		for n := 1; n <= runs; n++ {
+			k.ended(fmt.Sprint("w", n%1000), n, 10)
+		}
+		head, pages := kept(b, k.s)
+		s := restored(b, head, pages)
+		for drops, total := range map[int]uint64{0: 1 << 40, 4: uint64(runs)*10 - 35} {
+			b.Run(fmt.Sprintf("runs=%d/drops=%d", runs, drops), func(b *testing.B) {
+				for b.Loop() {
+					d, err := s.Excess(Budget{Total: total, Workload: 1 << 40}, MaxDrops, func(abi.RunID) (bool, error) { return true, nil })
+					if err != nil || len(d) != drops {
+						b.Fatal(len(d), err)
+					}
+				}
+			})
+		}
+	}
+}

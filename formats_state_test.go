@@ -64,6 +64,7 @@ func TestFormatsState(t *testing.T) {
 		MemoryMin uint64     `cbor:"2,keyasint"`
 		Floats    bool       `cbor:"3,keyasint,omitempty"`
 		Tag       []byte     `cbor:"4,keyasint,omitempty"`
+		Canonical bool       `cbor:"6,keyasint,omitempty"`
 	}
 	if err := codec.Unmarshal(body, &a); err != nil {
 		t.Fatal(err)
@@ -82,7 +83,7 @@ func TestFormatsState(t *testing.T) {
 	if !ok || uint64(binary.LittleEndian.Uint32(rest)) > uint64(len(rest)-4-32) {
 		t.Fatalf("the code entry begins with %x", entry[:16])
 	}
-	authentic(t, "compiled code", entry[len(entry)-32:], local.Cache, "forgeone/code-cache/v1", []byte(wasm.EngineID), a.Rewritten[:], entry[:len(entry)-32])
+	authentic(t, "compiled code", entry[len(entry)-32:], local.Cache, "forgeone/code-cache/v1", []byte(wasm.Compiler.ID()), a.Rewritten[:], entry[:len(entry)-32])
 
 	for name, purpose := range map[string]string{keys.RecordingFile: "recording", keys.CacheFile: "cache"} {
 		blk, rest := pem.Decode([]byte(doc(t, filepath.Join(h.Keys(), name))))

@@ -37,7 +37,6 @@ var kernelCodes = []CodeInfo{
 	{"F1-MOD-103", "the module is too large", "The file is larger than the configuration's admission limit for modules.", 1},
 	{"F1-POL-050", "the policy of the run is not here", "The state folder does not hold the policy text that the run's recording names, so its decisions can't be explained.", 3},
 	{"F1-POL-051", "the kept policy is damaged", "The policy file is not the text its name stands for. Restore it from a copy.", 1},
-	{"F1-RPL-020", "the run replays on another architecture", "The module computes with floats, whose NaN bits differ between processors, so a replay would prove nothing here.", 1},
 	{"F1-RPL-021", "the module of the run is not here", "A replay needs the rewritten module that ran, which the state folder keeps in modules/. It is gone.", 3},
 	{"F1-RPL-022", "the module is not the one that ran", "The file in modules/ has another digest than the recording names: it was changed or is damaged.", 1},
 	{"F1-RPL-023", "no such call", "The run made fewer calls. `forgeone trace RUN` shows them with their indexes.", 1},

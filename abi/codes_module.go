@@ -14,6 +14,8 @@ const (
 	CodeModuleUnsupported Code = "F1-MOD-010"
 	CodeCompileDeadline   Code = "F1-MOD-011"
 	CodeCompileFailed     Code = "F1-MOD-012"
+	CodeEngineDepth       Code = "F1-MOD-030"
+	CodeNotPortable       Code = "F1-MOD-031"
 )
 
 // moduleCodes are the codes of the area MOD.
@@ -65,5 +67,13 @@ var moduleCodes = []CodeInfo{
 	{
 		CodeCompileFailed, "the compiler failed",
 		"The module passed admission, but the engine's compiler broke off with a fault of its own. The kernel goes on; the module can't run. Please tell ForgeOne's maintainers, with the module.", 1,
+	},
+	{
+		CodeEngineDepth, "calls nest deeper than an engine allows",
+		"The run was recorded on one kind of engine and replayed on another, and its calls nest deeper than one of the two allows: the interpreter ends a run at 2,000 nested calls, the compiler at the configured depth. The replay says nothing about what comes after. Replay it on the kind of engine that it was recorded on: `forgeone replay RUN` without --engine.", 3,
+	},
+	{
+		CodeNotPortable, "the recording is bound to its machine",
+		"The module computes with floats, and the bits of the NaNs that it computes depend on the processor and on the kind of engine, so a replay elsewhere might differ without anybody having lied. Replay it where it was recorded; or with --force, and then only an identical replay says anything. Runs with --canonical-nan, or with admission.canonical_nan in the configuration, replay everywhere.", 3,
 	},
 }

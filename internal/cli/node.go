@@ -128,8 +128,8 @@ func (a *app) versionCmd() *cobra.Command {
 				Engine   string `json:"engine"`
 				Go       string `json:"go"`
 				Platform string `json:"platform"`
-			}{"forgeone.version/v1", kernel.Version, wasm.EngineID, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}, func(w io.Writer) {
-				fmt.Fprintf(w, "forgeone %s (%s, %s, %s/%s)\n", kernel.Version, wasm.EngineID, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			}{"forgeone.version/v1", kernel.Version, wasm.Native().ID(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}, func(w io.Writer) {
+				fmt.Fprintf(w, "forgeone %s (%s, %s, %s/%s)\n", kernel.Version, wasm.Native().ID(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			})
 		},
 	}

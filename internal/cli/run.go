@@ -22,7 +22,7 @@ import (
 type runFlags struct {
 	mounts, env, policies, listen []string
 	limits                        limitFlags
-	quiet                         bool
+	quiet, canonical              bool
 }
 
 func (a *app) runCmd() *cobra.Command {
@@ -59,6 +59,7 @@ found, 137 stopped.`,
 	fl.StringArrayVar(&f.listen, "listen", nil, "grant a socket that listens: ADDRESS:PORT, as 127.0.0.1:8080 or [::1]:0 (0: a port is chosen, and told)")
 	fl.StringArrayVar(&f.policies, "policy", nil, "join a Cedar policy file to the base policy")
 	f.limits.bind(fl)
+	fl.BoolVar(&f.canonical, "canonical-nan", false, "compute NaNs alike on every machine, so that the recording replays everywhere")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing on stderr but errors")
 	return c
 }
@@ -86,7 +87,7 @@ func parseMount(s string) (trace.Mount, error) {
 }
 
 func (f runFlags) spec(target string, args []string) (s kernel.Spec, err error) {
-	s = kernel.Spec{Target: target, Args: args}
+	s = kernel.Spec{CanonicalNaN: f.canonical, Target: target, Args: args}
 	if s.Limits, err = f.limits.limits(); err != nil {
 		return s, err
 	}

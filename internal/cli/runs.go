@@ -15,6 +15,7 @@ import (
 	"github.com/forgeone/forgeone/internal/observer"
 	"github.com/forgeone/forgeone/internal/replay"
 	"github.com/forgeone/forgeone/internal/trace"
+	"github.com/forgeone/forgeone/internal/wasm"
 )
 
 type runJSON struct {
@@ -204,19 +205,49 @@ type replayJSON struct {
 	Outcome    abi.Outcome     `json:"outcome"`
 	Exit       uint32          `json:"exit"`
 	Calls      uint64          `json:"calls"`
+	Engine     string          `json:"engine"`
+	Portable   bool            `json:"portable"`
 	Divergence *divergenceJSON `json:"divergence,omitempty"`
 }
 
+// engines are the words of --engine.
+func engines(word string) (wasm.Kind, error) {
+	switch word {
+	case "":
+		return wasm.Native(), nil
+	case wasm.Interpreter.String():
+		return wasm.Interpreter, nil
+	case wasm.Compiler.String():
+		if wasm.Native() == wasm.Compiler {
+			return wasm.Compiler, nil
+		}
+	}
+	return 0, usage("--engine "+quote(word)+": want compiler or interpreter; this machine runs on the "+wasm.Native().String(), "--engine interpreter")
+}
+
 func (a *app) replayCmd() *cobra.Command {
-	return &cobra.Command{
+	var engine string
+	var force bool
+	c := &cobra.Command{
 		Use:   "replay RUN",
 		Short: "Re-execute a run from its recording, without any I/O",
 		Long: `Re-execute a run from its recording. Its standard output and error are produced
 again; nothing is opened, asked or written. Exit code 0: identical, 1: not, and
 where. The verdict goes to standard error, or in JSON to standard output in
-place of what the guest wrote.`,
-		Args: args(1, 1, "a run"),
+place of what the guest wrote.
+
+With --engine interpreter nothing is trusted that the engine's compiler made: the
+same module runs on the interpreter, many times slower, and must end the same. A
+module that computes with floats ties its run to the architecture and the kind of
+engine, by the bits of NaNs; unless it was run with --canonical-nan, --force is
+needed elsewhere, and only an identical replay then says anything.`,
+		Example: "  forgeone replay last\n  forgeone replay last --engine interpreter --force",
+		Args:    args(1, 1, "a run"),
 		RunE: func(_ *cobra.Command, got []string) error {
+			kind, err := engines(engine)
+			if err != nil {
+				return err
+			}
 			k, err := a.open(kernel.ModEvidence, kernel.ModReplay)
 			if err != nil {
 				return err
@@ -226,7 +257,7 @@ place of what the guest wrote.`,
 			if err != nil {
 				return err
 			}
-			p, err := k.LoadReplay(a.ctx, r)
+			p, err := k.LoadReplayOn(a.ctx, r, kernel.ReplayOptions{Engine: kind, Force: force})
 			if err != nil {
 				return err
 			}
@@ -239,19 +270,34 @@ place of what the guest wrote.`,
 			if err != nil {
 				return err
 			}
-			return a.replayed(r, res)
+			return a.replayed(p, res)
 		},
 	}
+	c.Flags().StringVar(&engine, "engine", "", "compiler or interpreter (default: the compiler, where there is one)")
+	c.Flags().BoolVar(&force, "force", false, "also where NaNs may have other bits than in the run")
+	return c
 }
 
-func (a *app) replayed(r brain.Run, res *replay.Result) error {
+// portable says in words whether a recording replays everywhere.
+func portable(h *trace.Header) string {
+	switch {
+	case !h.Floats:
+		return "yes: no float operation whose NaN depends on the machine"
+	case h.Canonical:
+		return "yes: canonical NaNs"
+	}
+	return fmt.Sprintf("no: %s on %s only, by the bits of NaNs", wasm.KindOf(h.Engine), h.Arch)
+}
+
+func (a *app) replayed(p *kernel.Replay, res *replay.Result) error {
+	r := p.Run
 	if !res.Identical {
 		a.exit = exitNo
 	}
 	if a.format == "json" {
 		j := replayJSON{
 			Schema: "forgeone.replay/v1", Run: r.ID, Identical: res.Identical, Recorded: res.Recorded.Hex(), Replayed: res.Replayed.Hex(),
-			Outcome: res.Outcome, Exit: res.Exit, Calls: res.Calls,
+			Outcome: res.Outcome, Exit: res.Exit, Calls: res.Calls, Engine: p.Engine().ID(), Portable: p.Header().Portable(),
 		}
 		if d := res.Divergence; d != nil {
 			j.Divergence = &divergenceJSON{d.Call, d.What, d.Expected, d.Actual, d.Last}
@@ -259,6 +305,7 @@ func (a *app) replayed(r brain.Run, res *replay.Result) error {
 		return a.emit(j, nil)
 	}
 	verdict(a.stderr, res)
+	fmt.Fprintf(a.stderr, "  engine   %s\n  portable %s\n", p.Engine().ID(), portable(p.Header()))
 	return nil
 }
 

@@ -58,10 +58,11 @@ admission:
   globals: %d
   data_segments: %d
   compile_deadline: %s   # wall time of compiling it, as in 1m30s; 0s: none
+  canonical_nan: %t   # true: NaNs have the same bits everywhere, and recordings replay on every machine
 `, c.quorum, c.recording,
 		l.Fuel, FormatSize(l.Memory), l.Table, l.Descriptors, FormatSize(l.Output), FormatSize(l.Recording), l.Depth,
 		FormatSize(l.Scratch), FormatSize(l.Disk), l.Denials,
 		FormatSize(c.retention.Total), FormatSize(c.retention.Workload),
 		FormatSize(uint64(caps.ModuleBytes)), caps.Functions, caps.LocalsPerFunction, caps.LocalsTotal, caps.Nesting, caps.BrTable, caps.Globals, caps.DataSegments,
-		c.CompileDeadline())
+		c.CompileDeadline(), caps.CanonicalNaN)
 }

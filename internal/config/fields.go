@@ -51,6 +51,7 @@ type admission struct {
 	Globals           leaf `yaml:"globals"`
 	DataSegments      leaf `yaml:"data_segments"`
 	CompileDeadline   leaf `yaml:"compile_deadline"`
+	CanonicalNaN      leaf `yaml:"canonical_nan"`
 }
 
 // field binds a value as written to where it goes. set returns what is wrong
@@ -108,6 +109,9 @@ func (d *document) bind(c *Config) []field {
 		{"admission.globals", d.Admission.Globals, number(&c.caps.Globals, 1, 1_000_000)},
 		{"admission.data_segments", d.Admission.DataSegments, number(&c.caps.DataSegments, 1, 1_000_000)},
 		{"admission.compile_deadline", d.Admission.CompileDeadline, duration(&c.compile, 24*time.Hour)},
+		{"admission.canonical_nan", d.Admission.CanonicalNaN, word(map[string]func(){
+			"true": func() { c.caps.CanonicalNaN = true }, "false": func() { c.caps.CanonicalNaN = false },
+		}, "true or false")},
 	}
 }
 

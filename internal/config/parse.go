@@ -217,6 +217,8 @@ func (l *leaf) UnmarshalYAML(n ast.Node) error {
 		l.text = n.Value
 	case *ast.IntegerNode:
 		l.text = n.Token.Value
+	case *ast.BoolNode:
+		l.text = n.Token.Value
 	default:
 		return &yaml.SyntaxError{Message: "a single number or word is wanted here", Token: n.GetToken()}
 	}

@@ -31,6 +31,8 @@ type workload struct {
 	module    abi.Digest
 	assets    map[string]*io.SectionReader
 	file      io.Closer // what they are read from, nil if there are none
+	// canonical asks for canonical NaNs; the configuration may do so too.
+	canonical bool
 	admission
 	id   [32]byte // the module's MAC, by which its admission is found
 	code []byte   // the rewritten module; nil if it is compiled already
@@ -43,10 +45,12 @@ type admission struct {
 	MemoryMin uint64     `cbor:"2,keyasint"` // pages
 	Floats    bool       `cbor:"3,keyasint,omitempty"`
 	Tag       []byte     `cbor:"4,keyasint,omitempty"` // HMAC of the rewritten module
+	Canonical bool       `cbor:"6,keyasint,omitempty"` // rewritten with canonical NaNs
 }
 
 const (
 	admissionDomain = "forgeone/admission/v1"
+	canonicalDomain = "forgeone/admission-canonical/v1"
 	entryDomain     = "forgeone/admission-entry/v1"
 	rewrittenDomain = "forgeone/rewritten/v1"
 )
@@ -57,8 +61,8 @@ func startAdmission(_ context.Context, k *Kernel) error {
 }
 
 // find loads what target names: a package file, a module file, or an installed
-// package.
-func (k *Kernel) find(ctx context.Context, target string) (*workload, error) {
+// package. canonical asks for canonical NaNs.
+func (k *Kernel) find(ctx context.Context, target string, canonical bool) (*workload, error) {
 	// Not blocking: a FIFO is no module, and nobody should wait for its writer.
 	f, err := os.OpenFile(target, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err == nil {
@@ -72,9 +76,9 @@ func (k *Kernel) find(ctx context.Context, target string) (*workload, error) {
 			if _, err := k.Install(ctx, target); err != nil {
 				return nil, err
 			}
-			return k.openPackage(target)
+			return k.openPackage(target, canonical)
 		case n >= 4 && bytes.HasPrefix(magic[:n], []byte("\x00asm")):
-			return k.openBare(target)
+			return k.openBare(target, canonical)
 		}
 		if _, ok := k.installed(target); !ok {
 			return nil, &abi.Error{Code: "F1-RUN-128", What: "neither a package nor a WebAssembly module", Where: target, Hint: "forgeone pack MODULE.wasm -o app.forgepkg --name app --version 1.0.0 --key KEY"}
@@ -86,7 +90,7 @@ func (k *Kernel) find(ctx context.Context, target string) (*workload, error) {
 	if !ok {
 		return nil, &abi.Error{Code: "F1-RUN-127", What: "no such file, and no package of that name is installed", Where: target, Hint: "forgeone list"}
 	}
-	return k.openPackage(k.packageFile(p.Package))
+	return k.openPackage(k.packageFile(p.Package), canonical)
 }
 
 func (k *Kernel) installed(name string) (p brain.Package, ok bool) {
@@ -95,7 +99,7 @@ func (k *Kernel) installed(name string) (p brain.Package, ok bool) {
 }
 
 // openBare loads a module that no package vouches for.
-func (k *Kernel) openBare(path string) (*workload, error) {
+func (k *Kernel) openBare(path string, canonical bool) (*workload, error) {
 	if !k.config.BareModules() {
 		return nil, &abi.Error{
 			Code: "F1-RUN-129", What: "this node's configuration refuses modules without a package", Where: path,
@@ -109,20 +113,20 @@ func (k *Kernel) openBare(path string) (*workload, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &workload{bare: true}
+	w := &workload{bare: true, canonical: canonical}
 	err = k.admit(w, b)
 	w.name = brain.BareName(w.module)
 	return w, err
 }
 
 // openPackage verifies a package file and loads it.
-func (k *Kernel) openPackage(path string) (*workload, error) {
+func (k *Kernel) openPackage(path string, canonical bool) (*workload, error) {
 	p, v, err := k.verify(path, true)
 	if err != nil {
 		return nil, err
 	}
 	w := workloadOf(v)
-	w.file = p
+	w.file, w.canonical = p, canonical
 	m, err := v.Module()
 	if err == nil {
 		w.assets, err = v.Assets()
@@ -176,7 +180,11 @@ func workloadOf(v *forgepkg.Verified) *workload {
 // is known of it is a cache entry under the node's MAC, found by a MAC of the
 // module: a fifth of the cost of its digest.
 func (k *Kernel) admit(w *workload, module []byte) error {
-	id := seal.Authenticate(k.keys.Cache, admissionDomain, module)
+	caps, domain := k.caps, admissionDomain
+	if caps.CanonicalNaN = caps.CanonicalNaN || w.canonical; caps.CanonicalNaN {
+		domain = canonicalDomain
+	}
+	id := seal.Authenticate(k.keys.Cache, domain, module)
 	k.modules.mu.Lock()
 	known, ok := k.modules.admitted[id]
 	k.modules.mu.Unlock()
@@ -186,10 +194,10 @@ func (k *Kernel) admit(w *workload, module []byte) error {
 		return nil
 	}
 	entry := filepath.Join(k.home.Cache(), abi.Digest(id).Hex()+".adm")
-	if k.admitted(w, entry) {
+	if k.admitted(w, entry, caps) {
 		return nil
 	}
-	code, info, err := rewrite.Rewrite(module, k.caps)
+	code, info, err := rewrite.Rewrite(module, caps)
 	if err != nil {
 		return err
 	}
@@ -197,7 +205,7 @@ func (k *Kernel) admit(w *workload, module []byte) error {
 	w.code = code
 	w.take(admission{
 		Module: forgepkg.ModuleDigest(module), Rewritten: seal.Sum(rewrittenDomain, code),
-		MemoryMin: info.MemoryMin, Floats: info.Floats, Tag: tag[:],
+		MemoryMin: info.MemoryMin, Floats: info.Floats, Tag: tag[:], Canonical: caps.CanonicalNaN,
 	})
 	if err := sys.WriteFile(k.moduleFile(w.Rewritten), code, 0o600); err != nil {
 		return err
@@ -206,7 +214,7 @@ func (k *Kernel) admit(w *workload, module []byte) error {
 	if err != nil {
 		return err
 	}
-	return sys.WriteFile(entry, append(b, k.entryTag(id, b)...), 0o600)
+	return sys.WriteFile(entry, append(b, k.entryTag(id, caps, b)...), 0o600)
 }
 
 // take makes what is known of a module the workload's.
@@ -214,8 +222,8 @@ func (w *workload) take(a admission) { w.admission, w.module = a, a.Module }
 
 // entryTag authenticates a cache entry: for this module, by this rewriter,
 // under these caps.
-func (k *Kernel) entryTag(id [32]byte, b []byte) []byte {
-	caps, err := codec.Marshal(k.caps)
+func (k *Kernel) entryTag(id [32]byte, in rewrite.Caps, b []byte) []byte {
+	caps, err := codec.Marshal(in)
 	if err != nil {
 		panic(err) // numbers only
 	}
@@ -225,14 +233,14 @@ func (k *Kernel) entryTag(id [32]byte, b []byte) []byte {
 
 // admitted loads an earlier admission of the module, made by this rewriter
 // under these caps. Whatever does not authenticate is as good as none.
-func (k *Kernel) admitted(w *workload, entry string) bool {
+func (k *Kernel) admitted(w *workload, entry string, caps rewrite.Caps) bool {
 	b, err := os.ReadFile(entry)
 	if err != nil || len(b) < 32 {
 		return false
 	}
 	body, tag := b[:len(b)-32], b[len(b)-32:]
 	var a admission
-	if !seal.Equal(tag, k.entryTag(w.id, body)) || codec.Unmarshal(body, &a) != nil {
+	if !seal.Equal(tag, k.entryTag(w.id, caps, body)) || codec.Unmarshal(body, &a) != nil {
 		return false
 	}
 	code, err := os.ReadFile(k.moduleFile(a.Rewritten))

@@ -13,7 +13,7 @@ import (
 // StartAndDie begins a run of target and lets go of it, as a process that is
 // killed does.
 func (k *Kernel) StartAndDie(ctx context.Context, target string) abi.RunID {
-	w, err := k.find(ctx, target)
+	w, err := k.find(ctx, target, false)
 	if err != nil {
 		panic(err)
 	}

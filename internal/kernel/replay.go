@@ -84,32 +84,47 @@ var errEnough = errors.New("enough")
 // Replay is a replay that is loaded: nothing outside memory is needed any more
 // but the open recording.
 type Replay struct {
-	Run brain.Run
-	in  replay.Input
+	Run    brain.Run
+	in     replay.Input
+	engine *wasm.Engine // its own, nil where it is the kernel's
 }
 
-// LoadReplay makes the replay of a run ready. The recording must be whole, and
-// the log's.
+// ReplayOptions say on what a run is replayed.
+type ReplayOptions struct {
+	Engine wasm.Kind
+	Force  bool // also where NaNs may have other bits than in the run
+}
+
+// LoadReplay makes the replay of a run ready, on what guests run on here. The
+// recording must be whole, and the log's.
 func (k *Kernel) LoadReplay(ctx context.Context, r brain.Run) (*Replay, error) {
+	return k.LoadReplayOn(ctx, r, ReplayOptions{Engine: wasm.Native()})
+}
+
+// LoadReplayOn is LoadReplay on an engine of choice.
+func (k *Kernel) LoadReplayOn(ctx context.Context, r brain.Run, o ReplayOptions) (*Replay, error) {
 	rec, err := k.opened(r, func() (*trace.Reader, error) { return trace.Open(k.home.Recording(r.ID), k.keys.Recording) })
 	if err != nil {
 		return nil, err
 	}
-	m, err := k.replayable(ctx, rec, r)
-	if err != nil {
-		rec.Close()
-		return nil, err
+	p := &Replay{Run: r, in: replay.Input{Recording: rec}}
+	if p.in.Module, err = k.replayable(ctx, p, o); err != nil {
+		return nil, errors.Join(err, p.Close())
 	}
-	return &Replay{Run: r, in: replay.Input{Recording: rec, Module: m}}, nil
+	return p, nil
 }
 
-func (k *Kernel) replayable(ctx context.Context, rec *trace.Reader, r brain.Run) (*wasm.Module, error) {
-	if err := k.bind(rec, r); err != nil {
+func (k *Kernel) replayable(ctx context.Context, p *Replay, o ReplayOptions) (*wasm.Module, error) {
+	if err := k.bind(p.in.Recording, p.Run); err != nil {
 		return nil, err
 	}
-	h := rec.Header()
-	if h.Floats && h.Arch != runtime.GOARCH {
-		return nil, &abi.Error{Code: "F1-RPL-020", What: "the module computes with floats, so its run replays on " + h.Arch + " only", Where: string(h.Run)}
+	h := p.in.Recording.Header()
+	if kind := wasm.KindOf(h.Engine); !h.Portable() && !o.Force && (h.Arch != runtime.GOARCH || kind != o.Engine) {
+		return nil, &abi.Error{
+			Code: abi.CodeNotPortable, Where: string(h.Run),
+			What: fmt.Sprintf("the module computes with floats, so its run replays on the %s on %s only, not on the %s on %s", kind, h.Arch, o.Engine, runtime.GOARCH),
+			Hint: "try all the same, and believe an identical replay only: forgeone replay " + string(h.Run) + " --engine " + o.Engine.String() + " --force",
+		}
 	}
 	code, err := os.ReadFile(k.moduleFile(h.Rewritten))
 	if err != nil {
@@ -118,8 +133,21 @@ func (k *Kernel) replayable(ctx context.Context, rec *trace.Reader, r brain.Run)
 	if seal.Sum(rewrittenDomain, code) != h.Rewritten {
 		return nil, &abi.Error{Code: "F1-RPL-022", What: "the kept module is not the one that ran", Where: k.moduleFile(h.Rewritten)}
 	}
-	return k.module(ctx, code, h.Rewritten)
+	if o.Engine == k.engine.Kind() {
+		return k.module(ctx, code, h.Rewritten)
+	}
+	if p.engine, err = wasm.NewOn(ctx, o.Engine, nil); err != nil {
+		return nil, err
+	}
+	p.engine.Deadline = k.config.CompileDeadline()
+	return p.engine.Compile(ctx, code, h.Rewritten)
 }
+
+// Header is the recording's: what was run, and on what.
+func (r *Replay) Header() *trace.Header { return r.in.Recording.Header() }
+
+// Engine is the kind of engine that the run is replayed on.
+func (r *Replay) Engine() wasm.Kind { return r.in.Module.Kind() }
 
 // Go replays once. It may be repeated.
 func (r *Replay) Go(ctx context.Context, stdout, stderr io.Writer) (*replay.Result, error) {
@@ -131,5 +159,11 @@ func (r *Replay) Go(ctx context.Context, stdout, stderr io.Writer) (*replay.Resu
 	return replay.Run(ctx, in)
 }
 
-// Close lets go of the recording.
-func (r *Replay) Close() error { return r.in.Recording.Close() }
+// Close lets go of the recording, and of the engine if it is the replay's own.
+func (r *Replay) Close() error {
+	err := r.in.Recording.Close()
+	if r.engine != nil {
+		err = errors.Join(err, r.engine.Close(context.Background()))
+	}
+	return err
+}

@@ -25,9 +25,12 @@ type Spec struct {
 	Listen   []string
 	Policies []policy.Source
 	Limits   abi.Limits // zero fields: the configuration's
-	Stdin    provider.Stream
-	Stdout   provider.Stream
-	Stderr   provider.Stream
+	// CanonicalNaN has every NaN that the guest computes made the same, so that
+	// the run replays on every machine. The configuration may ask for it too.
+	CanonicalNaN bool
+	Stdin        provider.Stream
+	Stdout       provider.Stream
+	Stderr       provider.Stream
 	// Started, if not nil, is called once the run's start is durable.
 	Started func(id abi.RunID, workload string, bare bool)
 	// Listening, if not nil, is called before Started with what is listened on, if
@@ -82,7 +85,7 @@ type run struct {
 // Run runs a workload from admission to its durable end. An error means that
 // nothing ran, or that the log could not tell how it ended.
 func (k *Kernel) Run(ctx context.Context, s Spec) (*Report, error) {
-	w, err := k.find(ctx, s.Target)
+	w, err := k.find(ctx, s.Target, s.CanonicalNaN)
 	if err != nil {
 		return nil, err
 	}

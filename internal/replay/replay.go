@@ -69,6 +69,11 @@ func EndDigest(e *trace.End) abi.Digest {
 	return seal.Sum("forgeone/end/v1", b, []byte(e.Trap))
 }
 
+// deep tells whether a run ended because its calls nested too deep.
+func deep(e *trace.End) bool {
+	return e.Outcome == abi.OutcomeDepth || e.Outcome == abi.OutcomeTrap && e.Trap == wasm.StackOverflow
+}
+
 // door is the gate, with the stops from outside that the recording names.
 type door struct {
 	*gate.Gate
@@ -120,6 +125,12 @@ func Run(ctx context.Context, in Input) (*Result, error) {
 	}
 	if p.div == nil {
 		p.compareEnd(got)
+	}
+	if here, there := in.Module.Kind(), wasm.KindOf(h.Engine); p.div != nil && here != there && (deep(got) || deep(end)) {
+		return nil, &abi.Error{
+			Code: abi.CodeEngineDepth, Where: string(h.Run), Hint: "forgeone replay " + string(h.Run) + " --engine " + there.String(),
+			What: fmt.Sprintf("calls nest deeper than the engine allows: recorded on the %s it ended with %v, on the %s with %v", there, end.Outcome, here, got.Outcome),
+		}
 	}
 	return &Result{
 		Identical: p.div == nil, Recorded: EndDigest(end), Replayed: EndDigest(got),

@@ -6,6 +6,7 @@ func (w *rewriter) beforeBulk(start int) {
 	f := &w.function
 	f.flush(start)
 	f.bulk = true
+	f.scratch = max(f.scratch, scratchI32+1)
 	f.calls++ // the charge's
 }
 
@@ -103,8 +104,8 @@ func (w *rewriter) vector(start int) {
 	w.info.SIMD = true
 	info := w.vecs[op]
 	f.values += uint64(info.value)
-	if info.nan {
-		w.info.Floats = true
+	if info.nan != 0 {
+		w.canonicalLanes(info.nan)
 	}
 	switch info.imm {
 	case immNone:

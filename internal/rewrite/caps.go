@@ -44,6 +44,11 @@ type Caps struct {
 	// a plain function weighs one.
 	Depth uint32
 
+	// CanonicalNaN asks for a rewriting that makes every NaN which an instruction
+	// computes the positive quiet one without payload, on every machine. What is
+	// admitted does not change, but the bytes that come out do.
+	CanonicalNaN bool
+
 	// Types, Imports, Exports and Tables bound the entries of their sections,
 	// Values the parameters and the results of one type.
 	Types, Values, Imports, Exports, Tables int

@@ -60,7 +60,7 @@ func (w *rewriter) settle(b []byte) []byte {
 // chargeBulk appends: charge the i32 on top of the stack, which stays there, at
 // a unit for 1<<shift of what it counts.
 func (w *rewriter) chargeBulk(b []byte, shift int64) []byte {
-	scratch := uint32(w.nlocals)
+	scratch := uint32(w.nlocals + scratchI32)
 	b = append(b, opLocalTee)
 	b = appendU32(b, scratch)
 	b = w.globalGet(b, w.gas)
@@ -76,7 +76,7 @@ func (w *rewriter) chargeBulk(b []byte, shift int64) []byte {
 // stays there. More than limit cannot be granted, so no more is charged: asking
 // for too much and being refused is cheap.
 func (w *rewriter) chargeGrow(b []byte, limit uint32, cost int64) []byte {
-	scratch := uint32(w.nlocals)
+	scratch := uint32(w.nlocals + scratchI32)
 	both := func(b []byte) []byte {
 		b = append(b, opLocalGet)
 		b = appendU32(b, scratch)

@@ -25,6 +25,7 @@
 //     off when they return; past Caps.Depth the guest calls depth.
 //   - Tables have a maximum, so that table.grow cannot pass Caps.Table.
 //   - Custom sections are dropped, but for the names of functions.
+//   - With Caps.CanonicalNaN every computed NaN has the same bits (nan.go).
 //
 // The host's tick either unwinds the guest or sets the gas counter to a
 // positive slice; the counter it finds is negative by what the guest has

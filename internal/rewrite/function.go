@@ -38,7 +38,8 @@ type function struct {
 	values  uint64
 	calls   int  // calls of any kind
 	inner   bool // calls something that may call in turn
-	bulk    bool // has bulk operations, and so the scratch local
+	bulk    bool // has bulk operations
+	scratch int  // scratch locals that are used, with those before them: see scratchTypes
 	joins   int  // places where control flow may meet
 	depths  int  // the sum of the depths of all blocks
 	labels  int  // of all br_tables
@@ -145,11 +146,10 @@ func (w *rewriter) assemble(groups int, decls []byte) {
 
 	var head, tail [96]byte
 	h, t := head[:0], tail[:0]
-	if f.bulk {
-		h = append(appendU32(h, uint32(groups+1)), decls...)
-		h = append(h, 1, typeI32)
-	} else {
-		h = append(appendU32(h, uint32(groups)), decls...)
+	h = append(appendU32(h, uint32(groups+f.scratch)), decls...)
+	types := scratchTypes()
+	for _, typ := range types[:f.scratch] {
+		h = append(h, 1, typ)
 	}
 	// A function that calls no other function of the module has no second frame
 	// below itself: the host's functions never call back. So at most one frame

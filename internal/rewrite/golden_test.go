@@ -32,12 +32,13 @@ const goldenVersion = 1
 
 func golden() map[string]string {
 	return map[string]string{
-		"bulk":    "18b31ab8db8cbc49383fe5e9ac65056d",
-		"floats":  "2ba33301c809dd597d3b1c41eb08384f",
-		"leaf":    "f376d46e35e39156e00e09523cff1848",
-		"loops":   "5d8d27d64f40eae58af638f82dd92d62",
-		"nothing": "60ff36b8b788f4ef18ffc7bd1d73f75c",
-		"results": "26b7fadffae3f0c70cc22b5ab461f1ec",
+		"bulk":              "18b31ab8db8cbc49383fe5e9ac65056d",
+		"floats":            "2ba33301c809dd597d3b1c41eb08384f",
+		"leaf":              "f376d46e35e39156e00e09523cff1848",
+		"loops":             "5d8d27d64f40eae58af638f82dd92d62",
+		"nothing":           "60ff36b8b788f4ef18ffc7bd1d73f75c",
+		"results":           "26b7fadffae3f0c70cc22b5ab461f1ec",
+		"floats, canonical": "f5e293b7f6e80547d912221e32299699",
 	}
 }
 
@@ -61,6 +62,16 @@ func TestGolden(t *testing.T) {
 		validates(t, out)
 		if got := digest(out); got != want[name] {
 			t.Errorf("%q: %q; if that is wanted, raise Version", name, got)
+		}
+		clean, info, err := Rewrite(m, canonicalCaps())
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		validates(t, clean)
+		if got := digest(clean); info.Floats && got != want[name+", canonical"] {
+			t.Errorf("%q: %q; if that is wanted, raise Version", name+", canonical", got)
+		} else if !info.Floats && !bytes.Equal(clean, out) {
+			t.Errorf("%s computes no floats, and yet comes out otherwise", name)
 		}
 	}
 }

@@ -8,8 +8,8 @@ func (w *rewriter) instruction() {
 	info := w.ops[op]
 	f.spend(1)
 	f.values += uint64(info.value)
-	if info.nan {
-		w.info.Floats = true
+	if info.nan != 0 {
+		w.canonical(info.nan)
 	}
 	f.space += int64(spaceOf(op, info.imm))
 	w.native += int64(nativeOf(op, info.imm))

@@ -40,6 +40,7 @@ const (
 	opI64Mul       = 0x7e
 	opI64ShrU      = 0x88
 	opI64ExtendU   = 0xad
+	opDrop         = 0x1a
 	opSelect       = 0x1b
 	opRefNull      = 0xd0
 	opRefFunc      = 0xd2
@@ -92,12 +93,13 @@ const (
 )
 
 // opInfo describes an opcode: its immediates, the bytes of the value it makes
-// (constants make none that need keeping, and local.get passes one on), and
-// whether the bits of a NaN it makes are the machine's choice.
+// (constants make none that need keeping, and local.get passes one on), and, if
+// the bits of a NaN it makes are the machine's choice, the type of that float or
+// of a vector's lanes, else 0.
 type opInfo struct {
 	imm   imm
 	value uint8
-	nan   bool
+	nan   byte
 }
 
 // instructions is the table of one-byte opcodes. It is a function's value and
@@ -142,12 +144,9 @@ func instructions() *[256]opInfo {
 	set(opRefFunc, opRefFunc, immRefFunc, 8)
 	set(opMisc, opMisc, immMisc, 0)
 	set(opVector, opVector, immVector, 16)
-	// ceil to sqrt and add to max, f32 then f64; demote and promote.
-	for _, r := range [][2]int{{0x8d, 0x97}, {0x9b, 0xa5}, {0xb6, 0xb6}, {0xbb, 0xbb}} {
-		for op := r[0]; op <= r[1]; op++ {
-			t[op].nan = true
-		}
-	}
+	// ceil to sqrt and add to max; demote and promote.
+	makesNaN(&t, typeF32, [][2]int{{0x8d, 0x97}, {0xb6, 0xb6}})
+	makesNaN(&t, typeF64, [][2]int{{0x9b, 0xa5}, {0xbb, 0xbb}})
 	return &t
 }
 
@@ -174,15 +173,19 @@ func vectors() *[256]opInfo {
 	for _, hole := range []int{0x9a, 0xa2, 0xa5, 0xa6, 0xaf, 0xb0, 0xb2, 0xb3, 0xb4, 0xbb, 0xc2, 0xc5, 0xc6, 0xcf, 0xd0, 0xd2, 0xd3, 0xd4, 0xe2, 0xee} {
 		t[hole] = opInfo{}
 	}
-	for _, r := range [][2]int{
-		{0x5e, 0x5f}, {0x67, 0x6a}, {0x74, 0x75}, {0x7a, 0x7a}, {0x94, 0x94}, // demote, promote, rounding
-		{0xe3, 0xe9}, {0xef, 0xf5}, // f32x4 and f64x2: sqrt to max
-	} {
+	// demote and promote, rounding, sqrt to max.
+	makesNaN(&t, typeF32, [][2]int{{0x5e, 0x5e}, {0x67, 0x6a}, {0xe3, 0xe9}})
+	makesNaN(&t, typeF64, [][2]int{{0x5f, 0x5f}, {0x74, 0x75}, {0x7a, 0x7a}, {0x94, 0x94}, {0xef, 0xf5}})
+	return &t
+}
+
+// makesNaN marks the opcodes in the ranges as making NaNs of a type.
+func makesNaN(t *[256]opInfo, typ byte, ranges [][2]int) {
+	for _, r := range ranges {
 		for op := r[0]; op <= r[1]; op++ {
-			t[op].nan = true
+			t[op].nan = typ
 		}
 	}
-	return &t
 }
 
 // Immediates of vector instructions.

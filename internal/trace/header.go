@@ -43,6 +43,7 @@ type Header struct {
 	Parent    abi.RunID  // "" if there is none
 	Slice     uint64     // fuel between two ticks
 	Listen    []string   // the addresses that the run's sockets listen on, in the order of their descriptors
+	Canonical bool       // every NaN that the module computes has the same bits
 }
 
 // wireMount and wireHeader are the encoding: what comes from the host is
@@ -80,6 +81,7 @@ type wireHeader struct {
 	Parent    abi.RunID    `cbor:"24,keyasint"`
 	Slice     uint64       `cbor:"25,keyasint"`
 	Listen    []string     `cbor:"26,keyasint,omitempty"` // older recordings have none
+	Canonical bool         `cbor:"27,keyasint,omitempty"` // older recordings have none
 }
 
 // public is the part of the header that anyone may read.
@@ -90,6 +92,10 @@ type public struct {
 	Rows  int        `cbor:"4,keyasint"` // rows of the syscall table
 	Table abi.Digest `cbor:"5,keyasint"` // TableDigest(Rows)
 }
+
+// Portable tells whether the run replays on every machine and kind of engine:
+// nothing in it depends on the bits that a machine gives to NaNs.
+func (h *Header) Portable() bool { return !h.Floats || h.Canonical }
 
 func toBytes(ss []string) [][]byte {
 	out := make([][]byte, len(ss))
@@ -112,7 +118,7 @@ func (h *Header) marshal() ([]byte, error) {
 		h.Run, h.Time, h.Workload, h.Bare, h.Publisher, h.Standing, h.Package, h.Module, h.Rewritten, h.Rewriter, h.Engine, h.Arch,
 		h.Floats, h.MaxPages, h.Limits, h.Policy, h.Epoch, h.Trust, toBytes(h.Args), toBytes(h.Env),
 		[]wireMount{},
-		h.Mode, h.Table, h.Parent, h.Slice, h.Listen,
+		h.Mode, h.Table, h.Parent, h.Slice, h.Listen, h.Canonical,
 	}
 	for _, m := range h.Mounts {
 		w.Mounts = append(w.Mounts, wireMount{Host: []byte(m.Host), Guest: []byte(m.Guest), ReadOnly: m.ReadOnly})
@@ -135,7 +141,7 @@ func (h *Header) unmarshal(b []byte) error {
 	}
 	*h = Header{
 		w.Run, w.Time, w.Workload, w.Bare, w.Publisher, w.Standing, w.Package, w.Module, w.Rewritten, w.Rewriter, w.Engine, w.Arch,
-		w.Floats, w.MaxPages, w.Limits, w.Policy, w.Epoch, w.Trust, toStrings(w.Args), toStrings(w.Env), nil, w.Mode, w.Table, w.Parent, w.Slice, w.Listen,
+		w.Floats, w.MaxPages, w.Limits, w.Policy, w.Epoch, w.Trust, toStrings(w.Args), toStrings(w.Env), nil, w.Mode, w.Table, w.Parent, w.Slice, w.Listen, w.Canonical,
 	}
 	for _, m := range w.Mounts {
 		h.Mounts = append(h.Mounts, Mount{Host: string(m.Host), Guest: string(m.Guest), ReadOnly: m.ReadOnly})

@@ -38,7 +38,7 @@ func (c *Cache) path(d abi.Digest) string { return filepath.Join(c.dir, d.Hex()+
 
 func (c *Cache) tag(d abi.Digest, b []byte) (t [macSize]byte) {
 	m := seal.NewAuthenticator(c.key, cacheDomain)
-	m.Write([]byte(EngineID))
+	m.Write([]byte(Compiler.ID()))
 	m.Write(d[:])
 	m.Write(b)
 	m.Sum(t[:0])

@@ -21,6 +21,9 @@ type Module struct {
 	cm wazero.CompiledModule
 }
 
+// Kind returns the kind of engine that the module runs on.
+func (m *Module) Kind() Kind { return m.e.kind }
+
 // Compile compiles a rewritten module whose digest is given. Code comes from
 // the cache when it holds it and it authenticates; else it is put there. One
 // module is compiled at a time, so that what compiling takes is bounded for the

@@ -16,10 +16,6 @@ import (
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
-// EngineID names the engine and what it compiles with. A recording keeps it:
-// traps and NaN bits may differ between engines.
-const EngineID = "wazero v1.12.0 compiler"
-
 // PageSize is the size of a page of linear memory.
 const PageSize = 65536
 
@@ -37,6 +33,7 @@ type Engine struct {
 	// before the first one.
 	Deadline time.Duration
 
+	kind  Kind
 	rt    wazero.Runtime
 	cache *Cache
 	cc    wazero.CompilationCache
@@ -47,13 +44,21 @@ type Engine struct {
 	closed atomic.Bool
 }
 
-// New returns an engine. cache may be nil: every module is then compiled anew.
-func New(ctx context.Context, cache *Cache) (*Engine, error) {
-	cfg := wazero.NewRuntimeConfigCompiler().
-		WithCoreFeatures(api.CoreFeaturesV2).
+// New returns an engine of the native kind. cache may be nil: every module is then
+// compiled anew.
+func New(ctx context.Context, cache *Cache) (*Engine, error) { return NewOn(ctx, Native(), cache) }
+
+// NewOn returns an engine of a kind that this machine has. The interpreter has no
+// use for a cache.
+func NewOn(ctx context.Context, kind Kind, cache *Cache) (*Engine, error) {
+	cfg := wazero.NewRuntimeConfigCompiler()
+	if kind == Interpreter {
+		cfg, cache = wazero.NewRuntimeConfigInterpreter(), nil
+	}
+	cfg = cfg.WithCoreFeatures(api.CoreFeaturesV2).
 		WithCloseOnContextDone(false). // ticks do this, at a tenth of the cost
 		WithDebugInfoEnabled(false)
-	e := &Engine{cache: cache, slot: make(chan struct{}, 1)}
+	e := &Engine{kind: kind, cache: cache, slot: make(chan struct{}, 1)}
 	if cache != nil {
 		dir, lock, err := makePrivate(privateRoot())
 		if err != nil {
@@ -75,6 +80,9 @@ func New(ctx context.Context, cache *Cache) (*Engine, error) {
 	}
 	return e, nil
 }
+
+// Kind returns the engine's kind.
+func (e *Engine) Kind() Kind { return e.kind }
 
 // Close frees the engine. No guest of it may be running, and nothing is
 // compiled after it. A compilation that was given up and has not ended yet is

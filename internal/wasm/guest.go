@@ -42,14 +42,18 @@ type Guest struct {
 	stop   abi.Outcome
 	exit   uint32
 	memory *memory
+	kind   Kind
 }
 
 // Run instantiates m with at most maxPages of memory, runs its _start to the
 // end and returns how it ended. The guest is returned for its final state, also
 // when it trapped or was stopped; its owner closes it. An error means that the
 // module can't be run at all.
+//
+// Calls that nest deeper than the rewriter's cap end with abi.OutcomeDepth. The
+// interpreter allows 2,000 of them whatever the cap; there, more end so too.
 func (m *Module) Run(ctx context.Context, door Door, maxPages uint32) (guest *Guest, ex Exit, err error) {
-	g := &Guest{door: door}
+	g := &Guest{door: door, kind: m.e.kind}
 	if err := m.Command(); err != nil {
 		return nil, Exit{}, err
 	}
@@ -118,11 +122,16 @@ func (g *Guest) ended(err error) Exit {
 		return Exit{Outcome: g.stop}
 	case err == nil:
 		return Exit{Outcome: abi.OutcomeExit}
+	case g.kind == Interpreter && trapName(err) == StackOverflow:
+		return Exit{Outcome: abi.OutcomeDepth}
 	case trapName(err) != "" && !errors.As(err, &ee):
 		return Exit{Outcome: abi.OutcomeTrap, Trap: trapName(err)}
 	}
 	return Exit{Outcome: abi.OutcomeKernel, Err: err} // a fault of ours, not the guest's
 }
+
+// StackOverflow is the name of the trap of calls that need more stack than the engine has.
+const StackOverflow = "stack-overflow"
 
 // trapName gives the engine's trap a stable name, "" for what is no trap:
 // recordings compare names, not texts.
@@ -136,7 +145,7 @@ func trapName(err error) string {
 		{"integer overflow", "integer-overflow"},
 		{"integer divide by zero", "divide-by-zero"},
 		{"invalid conversion to integer", "invalid-conversion"},
-		{"stack overflow", "stack-overflow"},
+		{"stack overflow", StackOverflow},
 		{"null reference", "null-reference"},
 	} {
 		if strings.Contains(msg, "wasm error: "+t.text) {

@@ -83,6 +83,7 @@ admission:
   module: 1 MiB
   nesting: 9
   compile_deadline: 3s
+  canonical_nan: true
 retention: {total: unlimited, workload: 4KiB}
 `))
 	if err != nil {
@@ -91,7 +92,7 @@ retention: {total: unlimited, workload: 4KiB}
 	l, caps := c.Limits(), c.Caps()
 	if c.Origin() != "example.org/node-7" || c.BareModules() || c.Quorum() != 2 || l.Fuel != 77 || c.Deadline() != 90*time.Second || l.Memory != 65536 ||
 		l.Scratch != 8<<10 || l.Disk != 3<<20 || l.Denials != 50 ||
-		caps.Table != 12 || caps.Depth != 100 || caps.ModuleBytes != 1<<20 || caps.Nesting != 9 || caps.Functions != rewrite.DefaultCaps().Functions || c.CompileDeadline() != 3*time.Second {
+		caps.Table != 12 || caps.Depth != 100 || caps.ModuleBytes != 1<<20 || caps.Nesting != 9 || caps.Functions != rewrite.DefaultCaps().Functions || c.CompileDeadline() != 3*time.Second || !caps.CanonicalNaN {
 		t.Errorf("limits %+v, caps %+v, config %+v", l, caps, c)
 	}
 	if c.Retention() != (Retention{Total: math.MaxUint64, Workload: 4096}) {
@@ -121,6 +122,8 @@ func TestRefused(t *testing.T) {
 		{"module above what a package holds", "admission: {module: 65MiB}\n", "config:1:21", "64MiB"},
 		{"retention of nothing", "retention: {total: 0}\n", "config:1:20", "4KiB to 1048576GiB, such as 4KiB or 4096, or unlimited"},
 		{"bare word", "bare_modules: yes\n", "config:1:15", "allow or refuse"},
+		{"no truth value", "admission: {canonical_nan: perhaps}\n", "config:1:28", "true or false"},
+		{"truth value for a number", "quorum: true\n", "config:1:9", "whole number"},
 		{"mode", "recording: light\n", "config:1:12", "full"},
 		{"duration without unit", "limits: {deadline: 90}\n", "config:1:20", "1m30s"},
 		{"negative duration", "limits: {deadline: -1s}\n", "config:1:20", "1m30s"},

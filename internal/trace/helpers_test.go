@@ -20,7 +20,7 @@ func testHeader() Header {
 	return Header{
 		Run: "r0123456789abcdef", Time: 1700000000000000000, Workload: "hello", Publisher: "acme", Standing: abi.StandingSigned,
 		Package: abi.Digest{1}, Module: abi.Digest{2}, Rewritten: abi.Digest{3}, Rewriter: 1, Engine: "wazero 1", Arch: "amd64",
-		Floats: true, MaxPages: 4096, Limits: abi.Limits{Fuel: 7, Recording: 1 << 20}, Policy: abi.Digest{4}, Epoch: 2,
+		Floats: true, Canonical: true, MaxPages: 4096, Limits: abi.Limits{Fuel: 7, Recording: 1 << 20}, Policy: abi.Digest{4}, Epoch: 2,
 		Trust: abi.Trust{P: 50, A: 100, C: 60, N: 100, R: 100}, Args: []string{"a", "\xff\xfe"}, Env: []string{"K=V"},
 		Mounts: []Mount{{Host: "/h\xff", Guest: "/in", ReadOnly: true}}, Mode: "full", Parent: "r1",
 	}

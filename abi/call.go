@@ -6,8 +6,10 @@ const (
 	// MaxTransfer bounds what one call moves through iovecs.
 	MaxTransfer = 1 << 20
 	// MaxBuffer bounds a BufferOut, whose calls must not be cut short.
-	// A longer buffer answers EINVAL.
-	MaxBuffer = 16 << 20
+	// A longer buffer answers EINVAL, but for random_get.
+	MaxBuffer = 1 << 20
+	// MaxRandom bounds a random_get; a longer one is made as several calls.
+	MaxRandom = 256 << 10
 	// MaxPath bounds a path; a longer one answers ENAMETOOLONG.
 	MaxPath = 4096
 	// MaxIovecs bounds the iovecs of one call; more answer EINVAL.

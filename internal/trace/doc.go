@@ -31,11 +31,14 @@ const (
 	// pageSize is when a chunk is full: its calls go to the background.
 	pageSize = 256 << 10
 	// maxInline is the largest output that providers write straight into a
-	// page; larger ones are staged, so that a guest that offers 16 MiB and gets
+	// page; larger ones are staged, so that a guest that offers a MiB and gets
 	// ten bytes does not turn each call into a chunk.
 	maxInline = pageSize
+	// maxOut bounds the output of one call. No guest is given so much room, but
+	// what a run is given, its arguments say, may be large.
+	maxOut = 16 << 20
 	// maxPlain bounds a chunk before compression: a page just short of full
-	// takes one more call, whose output has at most abi.MaxBuffer.
+	// takes one more call, whose output has at most maxOut.
 	maxPlain = 20 << 20
 	// maxNames bounds the names and paths of one call.
 	maxNames = 1 << 20

@@ -208,8 +208,8 @@ func TestLong(t *testing.T) {
 // TestHuge records the largest output there is.
 func TestHuge(t *testing.T) {
 	w, path := newWriter(t, 0)
-	s := read(3, string(make([]byte, abi.MaxBuffer-8)))
-	s.c.OutCap = abi.MaxBuffer
+	s := read(3, string(make([]byte, maxOut-8)))
+	s.c.OutCap = maxOut
 	clock().write(t, w)
 	s.write(t, w)
 	if w.stage != nil {

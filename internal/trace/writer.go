@@ -139,7 +139,7 @@ func (w *Writer) Reserve(c *abi.Call, o *abi.Object) abi.Outcome {
 	for _, p := range o.Via {
 		names += len(p.Name)
 	}
-	if uint(c.OutCap) > abi.MaxBuffer || names > maxNames {
+	if uint(c.OutCap) > maxOut || names > maxNames {
 		return abi.OutcomeKernel
 	}
 	p := w.page

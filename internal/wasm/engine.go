@@ -134,7 +134,7 @@ func (e *Engine) exportHost(ctx context.Context) error {
 			results = []api.ValueType{api.ValueTypeI32}
 		}
 		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, m api.Module, stack []uint64) {
-			guestOf(ctx).call(p, m, stack)
+			guestOf(ctx).enter(p, m, stack)
 		}), p.core, results).Export(r.Name)
 	}
 	for _, b := range builders {

@@ -35,6 +35,36 @@ func newPlan(r *abi.Row) *plan {
 	return p
 }
 
+// enter makes the guest's call: as one, or random_get of many bytes as several.
+func (g *Guest) enter(p *plan, mod api.Module, stack []uint64) {
+	if p.row.Num == abi.RandomGet && uint32(stack[1]) > abi.MaxRandom {
+		g.random(p, mod, stack)
+		return
+	}
+	g.call(p, mod, stack)
+}
+
+// random answers a random_get that is too large to be recorded in one piece:
+// preview 1 knows no short answer to it. Each piece is a call of its own.
+func (g *Guest) random(p *plan, mod api.Module, stack []uint64) {
+	g.bind(mod)
+	ptr, left := uint32(stack[0]), uint32(stack[1])
+	if uint64(ptr)+uint64(left) > uint64(g.size()) {
+		g.call(p, mod, stack) // which says so, and fills nothing
+		return
+	}
+	for left > 0 {
+		n := min(left, abi.MaxRandom)
+		piece := [2]uint64{uint64(ptr), uint64(n)}
+		if g.call(p, mod, piece[:]); piece[0] != uint64(abi.ESUCCESS) {
+			stack[0] = piece[0]
+			return
+		}
+		ptr, left = ptr+n, left-n
+	}
+	stack[0] = uint64(abi.ESUCCESS)
+}
+
 // call lifts one call, sends it through the door and lowers its answer. The
 // upper halves of 32-bit values on the engine's stack are garbage: each is
 // masked to its type.

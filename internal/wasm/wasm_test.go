@@ -155,7 +155,7 @@ func TestMarshal(t *testing.T) {
 		{name: "path out of bounds", num: abi.PathUnlinkFile, args: []int64{3, 65530, 10}, errno: abi.EFAULT},
 		{name: "a byte too large", num: abi.FdAdvise, args: []int64{3, 0, 0, 256}, errno: abi.EINVAL},
 		{name: "a short too large", num: abi.FdFdstatSetFlags, args: []int64{3, 65536}, errno: abi.EINVAL},
-		{name: "buffer too large", num: abi.RandomGet, args: []int64{0, abi.MaxBuffer + 1}, errno: abi.EINVAL},
+		{name: "buffer too large", num: abi.FdReaddir, args: []int64{3, 0, abi.MaxBuffer + 1, 0, 64}, errno: abi.EINVAL},
 		{name: "buffer out of bounds", num: abi.RandomGet, args: []int64{65000, 1000}, errno: abi.EFAULT},
 		{
 			name: "strings", num: abi.ArgsGet, args: []int64{1000, 2000},

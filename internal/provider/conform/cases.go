@@ -95,7 +95,6 @@ func processCases() []Case {
 		{Num: abi.RandomGet, Name: "bytes", Args: args{Room(33)}},
 		{Num: abi.RandomGet, Name: "none", Args: args{Room(0)}},
 		{Num: abi.RandomGet, Errno: abi.EIO, Name: "none to be had", Args: args{Room(33)}, Setup: dry},
-		{Num: abi.RandomGet, Errno: abi.EINVAL, Name: "too many", Args: args{Room(abi.MaxBuffer + 1)}, Engine: true},
 	}
 }
 

@@ -174,7 +174,12 @@ func (a *app) run(f runFlags, target string, args []string) error {
 			}
 		}
 	}
+	scratch := k.Config().Limits().Scratch
+	if s.Limits.Scratch > 0 {
+		scratch = s.Limits.Scratch
+	}
 	s.Started = func(id abi.RunID, workload string, bare bool) {
+		defer boundHeap(scratch)
 		if bare && !f.quiet && a.format == "text" {
 			fmt.Fprintf(a.stderr, "forgeone: %s is a bare module: nobody vouches for it (run %s)\n", target, id)
 		}

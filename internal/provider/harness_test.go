@@ -161,6 +161,7 @@ type reply struct {
 	out        []byte
 	ret        []byte
 	stop       abi.Outcome
+	limit      abi.Limit
 	performed  bool
 }
 
@@ -237,6 +238,7 @@ func (h *harness) do(n abi.Num, args ...any) reply {
 		r.e, r.stop, r.performed = c.Errno, c.Stop, true
 		r.out, r.ret = c.Out[:c.OutLen], c.Ret[:]
 	}
+	r.limit = c.Limit
 	h.w.Release(&o)
 	h.idle()
 	return r

@@ -53,6 +53,9 @@ func (q *quota) changed(st *abi.Filestat, size uint64) {
 		}
 	case size < st.Size:
 		back := min(st.Size-size, q.grown[id])
+		if back == 0 {
+			return
+		}
 		q.left += back
 		if q.grown[id] -= back; q.grown[id] == 0 {
 			delete(q.grown, id)

@@ -35,6 +35,10 @@ func (d *folder) open(rel string) (tree.Dir, abi.Errno) {
 	if e != abi.ESUCCESS {
 		return nil, e
 	}
+	if scarce(at.fd) {
+		unix.Close(at.fd)
+		return nil, abi.ENFILE
+	}
 	return &folder{place: at, root: d.root}, abi.ESUCCESS
 }
 

@@ -42,6 +42,9 @@ func (d *folder) Open(name string, how tree.How) (tree.File, abi.Errno) {
 			how.Exclusive = d.folds
 		}
 	}
+	if how.Create && d.scarce() {
+		return nil, abi.ENFILE // before anything is made
+	}
 	fd, err := openat(d.fd, name, openFlags(how))
 	if err == unix.ENXIO { // a FIFO without reader, a socket, a device without driver
 		return nil, abi.ENOTSUP
@@ -55,7 +58,10 @@ func (d *folder) Open(name string, how tree.How) (tree.File, abi.Errno) {
 			return nil, e
 		}
 	}
-	e := settle(fd, d.dev, how.Truncate && !fresh)
+	e := abi.ENFILE
+	if !scarce(fd) {
+		e = settle(fd, d.dev, how.Truncate && !fresh)
+	}
 	if e != abi.ESUCCESS {
 		unix.Close(fd)
 		return nil, e

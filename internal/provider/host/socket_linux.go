@@ -139,6 +139,10 @@ func (l *listener) Accept() (sock.Connection, abi.Errno) {
 		fd, _, err := unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		switch err {
 		case nil:
+			if scarce(fd) {
+				unix.Close(fd)
+				return nil, abi.ENFILE
+			}
 			// As every TCP server wants it, and no guest can ask for it.
 			_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 			return &connection{socket{fd}}, abi.ESUCCESS

@@ -128,6 +128,35 @@ static void fill(const char *path, const char *how) {
 	printf("cut, then %d\n", put(fd, 4096, 0, &done));
 }
 
+/* again N PATH: fills a file and cuts it, again and again. */
+static void again(long n, const char *path) {
+	__wasi_fd_t fd = must(path);
+	size_t done;
+	while (n-- > 0) {
+		for (uint64_t at = 0; put(fd, 70000, at, &done) == 0; at += done)
+			;
+		(void)!__wasi_fd_filestat_set_size(fd, 0);
+	}
+	printf("filled\n");
+}
+
+/* small N DIR: many files of a few bytes. */
+static void small(long n, const char *dir) {
+	char name[256];
+	for (long i = 0; i < n; i++) {
+		snprintf(name, sizeof name, "%s/%ld", dir, i);
+		size_t done;
+		__wasi_fd_t fd = must(name);
+		put(fd, 5000, 0, &done);
+		(void)!__wasi_fd_close(fd);
+	}
+	printf("made\n");
+}
+
+/* deep N: nested calls with a frame each. */
+static volatile int zero;
+__attribute__((noinline)) static int deep(long n) { return n ? deep(n - 1) + 1 + zero : 0; }
+
 static void randomness(long mib) {
 	unsigned seen = 0;
 	for (long left = mib; left > 0; left -= 16) {
@@ -205,6 +234,12 @@ int main(int argc, char **argv) {
 		fill(arg, third);
 	else if (!strcmp(what, "random"))
 		randomness(n);
+	else if (!strcmp(what, "again"))
+		again(n, third);
+	else if (!strcmp(what, "small"))
+		small(n, third);
+	else if (!strcmp(what, "deep"))
+		printf("%d deep\n", deep(n));
 	else if (!strcmp(what, "iovecs"))
 		iovecs(n, third);
 	else if (!strcmp(what, "polls"))

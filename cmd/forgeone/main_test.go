@@ -26,6 +26,7 @@ func TestMain(m *testing.M) {
 	}
 	testscript.Main(m, map[string]func(){
 		"forgeone": func() { os.Exit(cli.Main(os.Args[1:])) },
+		"peak":     func() { os.Exit(peak(os.Args[1:])) },
 		"httpget":  func() { os.Exit(httpGet(os.Args[1:])) },
 		"peer":     func() { os.Exit(peer(os.Args[1:])) },
 		"freeport": func() { os.Exit(freePort()) },

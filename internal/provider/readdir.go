@@ -2,6 +2,7 @@ package provider
 
 import (
 	"encoding/binary"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/forgeone/forgeone/abi"
@@ -102,6 +103,7 @@ func (f *folder) list() ([]dirent, abi.Errno) {
 	if e != 0 && e != abi.ENOENT { // a folder that was removed is empty
 		return nil, e
 	}
+	list = slices.Grow(list, len(entries))
 	for _, ent := range entries {
 		if f.child(ent.Name) == nil && utf8.ValidString(ent.Name) {
 			list = append(list, dirent{name: ent.Name, ino: ent.Ino, typ: ent.Type})

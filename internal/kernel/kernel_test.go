@@ -296,3 +296,23 @@ func TestConcurrentRuns(t *testing.T) {
 	})
 	n.verify()
 }
+
+// TestTooManyDenials: the run ends with the denial that fills its limit; the log
+// has the first and the count.
+func TestTooManyDenials(t *testing.T) {
+	n := newNode(t)
+	var out bytes.Buffer
+	s := spec(n.guest("deny"), &out)
+	s.Limits.Denials = 50
+	r, err := n.Run(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Outcome != abi.OutcomeDenials || r.Denials != 50 || r.Calls != 50 || len(r.First) != 1 {
+		t.Errorf("%v after %d calls, %d denied, %d told", r.Outcome, r.Calls, r.Denials, len(r.First))
+	}
+	s.Limits.Denials = 101
+	if r, err := n.Run(t.Context(), s); err != nil || r.Outcome != abi.OutcomeExit || r.Denials != 100 {
+		t.Errorf("below the limit: %+v, %v", r, err)
+	}
+}

@@ -14,6 +14,11 @@ const (
 	CodeModuleUnsupported Code = "F1-MOD-010"
 	CodeCompileDeadline   Code = "F1-MOD-011"
 	CodeCompileFailed     Code = "F1-MOD-012"
+	CodeModuleText        Code = "F1-MOD-013"
+	CodeModulePacked      Code = "F1-MOD-014"
+	CodeModuleNative      Code = "F1-MOD-015"
+	CodeModuleEmpty       Code = "F1-MOD-016"
+	CodeModuleTruncated   Code = "F1-MOD-017"
 	CodeEngineDepth       Code = "F1-MOD-030"
 	CodeNotPortable       Code = "F1-MOD-031"
 )
@@ -26,7 +31,7 @@ var moduleCodes = []CodeInfo{
 	},
 	{
 		CodeModuleComponent, "a component, not a core module",
-		"The file is a WebAssembly component (WASI preview 2 or later); ForgeOne runs core modules. Build for WASI preview 1: GOOS=wasip1 GOARCH=wasm go build, cargo build --target wasm32-wasip1, or clang --target=wasm32-wasi.", 1,
+		"The file is a WebAssembly component (WASI preview 2 or later); ForgeOne runs core modules. Build for WASI preview 1. Rust: cargo build --target wasm32-wasip1. Go: GOOS=wasip1 GOARCH=wasm go build. TinyGo: tinygo build -target=wasip1. C and C++: clang --target=wasm32-wasip1 with wasi-libc. JavaScript: javy build, or a JavaScript engine for WASI preview 1 that the script is mounted for. Python: CPython for WASI preview 1. A component that was made of a module for preview 1 (wasm-tools component new --adapt) still holds it: wasm-tools component unbundle takes it out.", 1,
 	},
 	{
 		CodeModuleMalformed, "malformed module",
@@ -58,7 +63,7 @@ var moduleCodes = []CodeInfo{
 	},
 	{
 		CodeModuleUnsupported, "an unsupported WebAssembly feature",
-		"The module uses a feature beyond WebAssembly 2.0: threads, exception handling, tail calls, relaxed SIMD, memory64, several memories, garbage collection or typed function references. Turn it off in the compiler (for clang: -mno-atomics, -fno-exceptions, -mno-tail-call, -mno-relaxed-simd) and build anew.", 1,
+		"The module uses a feature beyond WebAssembly 2.0: threads, exception handling, tail calls, relaxed SIMD, memory64, several memories, extended constant expressions, garbage collection, typed function references, wide arithmetic, custom page sizes or stack switching. The message names it, and the hint says how compilers are told to leave it out. For clang: -mno-atomics, -fno-exceptions, -mno-tail-call, -mno-relaxed-simd, -mno-multimemory, -mno-extended-const.", 1,
 	},
 	{
 		CodeCompileDeadline, "compiling took too long",
@@ -67,6 +72,26 @@ var moduleCodes = []CodeInfo{
 	{
 		CodeCompileFailed, "the compiler failed",
 		"The module passed admission, but the engine's compiler broke off with a fault of its own. The kernel goes on; the module can't run. Please tell ForgeOne's maintainers, with the module.", 1,
+	},
+	{
+		CodeModuleText, "WebAssembly text",
+		"The file is in WebAssembly's text format, for people to read. ForgeOne runs the binary format: `wat2wasm MODULE.wat -o MODULE.wasm` (of wabt) or `wasm-tools parse MODULE.wat -o MODULE.wasm` makes it.", 1,
+	},
+	{
+		CodeModulePacked, "a compressed file",
+		"The file is compressed, or an archive. Nothing is unpacked here, because a small archive can hold a huge file: unpack it, and run what comes out.", 1,
+	},
+	{
+		CodeModuleNative, "a program of another kind",
+		"The file is a program, library or script for a machine or an interpreter, and no WebAssembly module. Build for WASI preview 1: GOOS=wasip1 GOARCH=wasm go build, cargo build --target wasm32-wasip1, or clang --target=wasm32-wasi.", 1,
+	},
+	{
+		CodeModuleEmpty, "an empty file",
+		"The file has no bytes at all. A build that failed, or a disk that was full, leaves such files behind. Build the module again.", 1,
+	},
+	{
+		CodeModuleTruncated, "the module breaks off",
+		"A section of the module announces more bytes than the file has left: the file was cut off, by a download or a copy that did not end, or the length is wrong. Get or build the file again.", 1,
 	},
 	{
 		CodeEngineDepth, "calls nest deeper than an engine allows",

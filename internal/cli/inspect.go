@@ -32,12 +32,16 @@ func statementOf(s *forgepkg.Statement) statementJSON {
 func (a *app) inspectCmd() *cobra.Command {
 	var sbom, provenance bool
 	c := &cobra.Command{
-		Use: "inspect P", Short: "Show what a package says and what its module asks for, unverified",
+		Use: "inspect P|MODULE.wasm", Short: "Show what a package says and what its module asks for, unverified",
 		Long: `Show what a package says and what its module asks for, unverified: anybody may
 have made it. --sbom and --provenance print the statement that is attached to it,
-as JSON.`,
-		Args: args(1, 1, "a package file"),
+as JSON. Of a module that is in no package, show what it is and asks for, or why
+it is not admitted; it is neither compiled nor run.`,
+		Args: args(1, 1, "a package file or a module"),
 		RunE: func(_ *cobra.Command, got []string) error {
+			if !sbom && !provenance && kernel.IsModule(got[0]) {
+				return a.inspectModule(got[0])
+			}
 			p, err := forgepkg.Open(got[0])
 			if err != nil {
 				return err
@@ -75,7 +79,7 @@ func (a *app) inspect(p *forgepkg.Package, file string) error {
 			j.Statements = append(j.Statements, statementOf(s))
 		}
 	}
-	if err := importsHold(p); err != nil {
+	if err := importsHold(p, file); err != nil {
 		return err
 	}
 	j.Revoked = a.revokedHere(p)
@@ -108,14 +112,14 @@ func (a *app) inspect(p *forgepkg.Package, file string) error {
 }
 
 // importsHold tells whether the module imports what the manifest asks for.
-func importsHold(p *forgepkg.Package) error {
+func importsHold(p *forgepkg.Package, file string) error {
 	b, err := p.UnverifiedModule()
 	if err != nil {
 		return err
 	}
 	info, err := rewrite.Inspect(b, rewrite.DefaultCaps())
 	if err != nil {
-		return err
+		return kernel.Located(err, file)
 	}
 	return forgepkg.CheckImports(p.Manifest(), kernel.ImportNames(info))
 }

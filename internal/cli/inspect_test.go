@@ -33,7 +33,7 @@ func TestInspectComparesImports(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := importsHold(p); abi.CodeOf(err) != tc.code {
+		if err := importsHold(p, "p.forgepkg"); abi.CodeOf(err) != tc.code {
 			t.Errorf("%v: %v", tc.imports, err)
 		}
 	}

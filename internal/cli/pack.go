@@ -14,7 +14,6 @@ import (
 	"github.com/forgeone/forgeone/forgepkg"
 	"github.com/forgeone/forgeone/internal/kernel"
 	"github.com/forgeone/forgeone/internal/keys"
-	"github.com/forgeone/forgeone/internal/rewrite"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -66,11 +65,7 @@ func (a *app) pack(f packFlags, input string) error {
 	if err != nil {
 		return err
 	}
-	b, err := sys.ReadRegular(module, forgepkg.MaxModule)
-	if err != nil {
-		return &abi.Error{Code: "F1-CLI-002", What: "the module can't be read", Where: module, Err: err}
-	}
-	info, err := rewrite.Inspect(b, rewrite.DefaultCaps())
+	b, info, err := readModule(module)
 	if err != nil {
 		return err
 	}

@@ -4,12 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-	"syscall"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/forgepkg"
@@ -63,34 +62,72 @@ func startAdmission(_ context.Context, k *Kernel) error {
 // find loads what target names: a package file, a module file, or an installed
 // package. canonical asks for canonical NaNs.
 func (k *Kernel) find(ctx context.Context, target string, canonical bool) (*workload, error) {
-	// Not blocking: a FIFO is no module, and nobody should wait for its writer.
-	f, err := os.OpenFile(target, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err == nil {
-		defer f.Close()
-		var magic [len(forgepkg.Magic)]byte
-		n, _ := f.Read(magic[:]) // too short is neither
-		switch {
-		case n == len(magic) && string(magic[:]) == forgepkg.Magic:
-			// A run is of an installed workload: identity and version floor
-			// are the log's.
-			if _, err := k.Install(ctx, target); err != nil {
-				return nil, err
-			}
-			return k.openPackage(target, canonical)
-		case n >= 4 && bytes.HasPrefix(magic[:n], []byte("\x00asm")):
-			return k.openBare(target, canonical)
+	head, err := headOf(target)
+	switch {
+	case err == nil && bytes.HasPrefix(head, []byte(forgepkg.Magic)):
+		// A run is of an installed workload: identity and version floor are the log's.
+		if _, err := k.Install(ctx, target); err != nil {
+			return nil, err
 		}
-		if _, ok := k.installed(target); !ok {
-			return nil, &abi.Error{Code: "F1-RUN-128", What: "neither a package nor a WebAssembly module", Where: target, Hint: "forgeone pack MODULE.wasm -o app.forgepkg --name app --version 1.0.0 --key KEY"}
-		}
-	} else if !errors.Is(err, fs.ErrNotExist) && strings.ContainsRune(target, filepath.Separator) {
-		return nil, &abi.Error{Code: "F1-RUN-128", What: "can't be read", Where: target, Err: err}
+		return k.openPackage(target, canonical)
+	case err == nil && bytes.HasPrefix(head, []byte("\x00asm")):
+		return k.openBare(target, canonical)
 	}
-	p, ok := k.installed(target)
-	if !ok {
+	if p, ok := k.installed(target); ok {
+		return k.openPackage(k.packageFile(p.Package), canonical)
+	}
+	switch foreign := rewrite.Foreign(head); {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, &abi.Error{Code: "F1-RUN-127", What: "no such file, and no package of that name is installed", Where: target, Hint: "forgeone list"}
+	case err != nil:
+		return nil, &abi.Error{Code: "F1-RUN-128", What: "can't be read", Where: target, Err: err}
+	case foreign != nil:
+		return nil, Located(foreign, target)
 	}
-	return k.openPackage(k.packageFile(p.Package), canonical)
+	return nil, &abi.Error{Code: "F1-RUN-128", What: "neither a package nor a WebAssembly module", Where: target, Hint: "forgeone pack MODULE.wasm -o app.forgepkg --name app --version 1.0.0 --key KEY"}
+}
+
+// headOf returns what the regular file path begins with. Of anything else
+// nothing is read: nobody should wait for a FIFO's writer.
+func headOf(path string) ([]byte, error) {
+	f, err := sys.OS{}.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.NewSectionReader(f, 0, 512))
+}
+
+// IsModule tells whether the file begins as a module does, or as something
+// known that people take for one.
+func IsModule(path string) bool {
+	head, err := headOf(path)
+	return err == nil && !bytes.HasPrefix(head, []byte(forgepkg.Magic)) && (bytes.HasPrefix(head, []byte("\x00asm")) || rewrite.Foreign(head) != nil)
+}
+
+// ReadModule reads a module file. Its size is checked before it is read.
+func ReadModule(path string, caps rewrite.Caps) ([]byte, error) {
+	b, err := sys.ReadRegular(path, int64(caps.ModuleBytes))
+	if errors.Is(err, sys.ErrTooLarge) {
+		return nil, &abi.Error{
+			Code: "F1-MOD-103", What: fmt.Sprintf("the module is larger than the %d bytes that are admitted", caps.ModuleBytes), Where: path,
+			Hint: "build it smaller, without debug information (-ldflags=-s; wasm-opt --strip-debug), or raise admission.module in the configuration: forgeone init --config FILE",
+		}
+	}
+	return b, err
+}
+
+// Located says in which file the refusal of a module lies.
+func Located(err error, path string) error {
+	var e *abi.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	at := *e
+	if at.Where = path; e.Where != "" {
+		at.Where += ": " + e.Where
+	}
+	return &at
 }
 
 func (k *Kernel) installed(name string) (p brain.Package, ok bool) {
@@ -106,17 +143,16 @@ func (k *Kernel) openBare(path string, canonical bool) (*workload, error) {
 			Hint: "forgeone pack " + path + " -o app.forgepkg --name app --version 1.0.0 --key KEY",
 		}
 	}
-	b, err := sys.ReadRegular(path, int64(k.caps.ModuleBytes))
-	if errors.Is(err, sys.ErrTooLarge) {
-		return nil, &abi.Error{Code: "F1-MOD-103", What: "the module is larger than this node admits", Where: path}
-	}
+	b, err := ReadModule(path, k.caps)
 	if err != nil {
 		return nil, err
 	}
 	w := &workload{bare: true, canonical: canonical}
-	err = k.admit(w, b)
+	if err := k.admit(w, b); err != nil {
+		return nil, Located(err, path)
+	}
 	w.name = brain.BareName(w.module)
-	return w, err
+	return w, nil
 }
 
 // openPackage verifies a package file and loads it.

@@ -53,6 +53,9 @@ func (w *rewriter) misc(start int) {
 	case op == miscTableFill:
 		r.index("table", len(w.tables))
 		w.bulk(start, tableShift)
+	case op >= miscWideFirst && op <= miscWideLast:
+		r.at = at
+		r.unsupported(featWide)
 	default:
 		r.at = at
 		r.malformed("no instruction has opcode %#02x %d", opMisc, op)
@@ -94,7 +97,7 @@ func (w *rewriter) vector(start int) {
 		if c := r.byte(); r.err == nil && c != 1 {
 			r.at = start
 			if c == 2 {
-				r.unsupported("relaxed SIMD")
+				r.unsupported(featRelaxedSIMD)
 			} else {
 				r.malformed("opcode %#02x is followed by an overlong or unknown number", opVector)
 			}

@@ -1,6 +1,8 @@
 package rewrite
 
 import (
+	"strings"
+
 	"github.com/forgeone/forgeone/abi"
 )
 
@@ -34,7 +36,7 @@ func (m *module) importSection(r *reader) {
 
 // reserved refuses a name that belongs to the kernel.
 func (r *reader) reserved(what, name string) {
-	r.fail(abi.CodeModuleReserved, "rename it: names of \"forgeone\" belong to the kernel", "%s %q is reserved", what, name)
+	r.fail(abi.CodeModuleReserved, "rename it: names of \"forgeone\" belong to the kernel", "%s %s is reserved", what, quoted(name))
 }
 
 // importDesc reads what is imported and adds it to its index space.
@@ -67,9 +69,9 @@ func (m *module) refuseKind(r *reader, i Import) {
 	switch kind, ok := kinds[i.Kind]; {
 	case ok:
 		r.fail(abi.CodeModuleImportKind, "link the module as a program of its own: a guest owns its memory, tables and globals",
-			"import %q.%q is a %s; only functions may be imported", i.Module, i.Name, kind)
+			"import %s is a %s; only functions may be imported", i.quoted(), kind)
 	case i.Kind == 4:
-		r.unsupported("exception handling")
+		r.unsupported(featExceptions)
 	default:
 		r.malformed("no import has kind %#02x", i.Kind)
 	}
@@ -77,12 +79,11 @@ func (m *module) refuseKind(r *reader, i Import) {
 
 // checkImport holds an imported function against the table.
 func (m *module) checkImport(r *reader, i Import, t funcType, at int) {
-	const build = "build for WASI preview 1: GOOS=wasip1 GOARCH=wasm go build, or cargo build --target wasm32-wasip1"
 	if i.Module == "wasi_unstable" {
 		r.at = at
 		// Its functions have preview 1's names and types, so taking them for those
 		// would seem to work until a file's size is read where its links are counted.
-		r.fail(abi.CodeModuleOldWASI, build+", or wasi-sdk 8 or later", "import %q.%q: wasi_unstable is the ABI before WASI preview 1; its file status has 56 bytes, not 64, and fd_seek's whence another order", i.Module, i.Name)
+		r.fail(abi.CodeModuleOldWASI, buildHint+", or wasi-sdk 8 or later", "import %s: wasi_unstable is the ABI before WASI preview 1; its file status has 56 bytes, not 64, and fd_seek's whence another order", i.quoted())
 		return
 	}
 	var row *abi.Row
@@ -91,13 +92,34 @@ func (m *module) checkImport(r *reader, i Import, t funcType, at int) {
 	}
 	if row == nil {
 		r.at = at
-		r.fail(abi.CodeModuleImport, "see the functions there are: forgeone syscalls", "unknown import %q.%q", i.Module, i.Name)
+		r.fail(abi.CodeModuleImport, i.wayOut(), "unknown import %s", i.quoted())
 		return
 	}
 	if !fits(row, t) {
 		r.at = at
-		r.fail(abi.CodeModuleSignature, "see the type it must have: forgeone syscalls "+row.Name, "import %q.%q has another type than WASI preview 1 gives it", i.Module, i.Name)
+		r.fail(abi.CodeModuleSignature, "see the type it must have: forgeone syscalls "+row.Name, "import %s has another type than WASI preview 1 gives it", i.quoted())
 	}
+}
+
+// quoted is the import as messages show it.
+func (i Import) quoted() string { return quoted(i.Module) + "." + quoted(i.Name) }
+
+// wayOut says what to do about an import that nobody provides: the module tells
+// what it was built for.
+func (i Import) wayOut() string {
+	switch {
+	case i.Module == abi.WASIPreview1.Module():
+		return "see the functions there are: forgeone syscalls"
+	case i.Module == "env" || i.Module == "GOT.func" || i.Module == "GOT.mem":
+		return "link what defines it, without --allow-undefined: an import of \"env\" is most often a function that the linker did not find"
+	case i.Module == "go" || i.Module == "gojs":
+		return "build for WASI preview 1, not for a browser: GOOS=wasip1 GOARCH=wasm go build"
+	case strings.HasPrefix(i.Module, "__wbindgen") || i.Module == "wbg":
+		return "build without wasm-bindgen, which needs a browser: cargo build --target wasm32-wasip1"
+	case strings.HasPrefix(i.Module, "wasi:"), strings.HasPrefix(i.Module, "wasi_snapshot_preview2"):
+		return buildHint
+	}
+	return "build for WASI preview 1, without bindings to another host; see the functions there are: forgeone syscalls"
 }
 
 // fits tells whether t is exactly the row's core type.

@@ -210,7 +210,7 @@ func (w *rewriter) reserved(n int) {
 		at := r.at
 		if c := r.byte(); r.err == nil && c != 0 {
 			r.at = at
-			r.unsupported("several memories")
+			r.unsupported(featMemories)
 		}
 	}
 	w.needMemory()
@@ -229,7 +229,7 @@ func (w *rewriter) memArg() {
 	if align := r.u32(); r.err == nil && align >= 32 {
 		r.at = at
 		if align&^0x1f == 0x40 {
-			r.unsupported("several memories")
+			r.unsupported(featMemories)
 		} else {
 			r.malformed("alignment of 2^%d", align)
 		}

@@ -142,18 +142,29 @@ func (m *module) header() *abi.Error {
 		return r.err
 	}
 	r := reader{b: m.src, end: len(m.src), section: "header"}
-	const hint = "build for WASI preview 1: GOOS=wasip1 GOARCH=wasm go build, or cargo build --target wasm32-wasip1"
+	if err := Foreign(m.src); err != nil {
+		if err.Where == "" {
+			err.Where = "header at byte 0"
+		}
+		return err
+	}
+	const magic = "\x00asm\x01\x00\x00\x00"
 	switch {
-	case len(m.src) < 8 || !bytes.Equal(m.src[:4], []byte("\x00asm")):
-		r.fail(abi.CodeModuleNotWasm, hint, "not a WebAssembly module")
-	case bytes.Equal(m.src[4:8], []byte{0x0d, 0, 1, 0}) || m.src[6] == 1:
+	case bytes.HasPrefix([]byte(magic), m.src):
+		r.cut(len(magic) - len(m.src))
+	case !bytes.HasPrefix(m.src, []byte(magic[:4])):
+		r.fail(abi.CodeModuleNotWasm, buildHint, "not a WebAssembly module")
+	case !bytes.HasPrefix(m.src, []byte(magic)):
 		r.at = 4
-		r.fail(abi.CodeModuleComponent, hint, "this is a WebAssembly component; ForgeOne runs core modules")
-	case !bytes.Equal(m.src[4:8], []byte{1, 0, 0, 0}):
-		r.at = 4
-		r.fail(abi.CodeModuleNotWasm, hint, "not a WebAssembly module of version 1")
+		r.fail(abi.CodeModuleNotWasm, buildHint, "not a WebAssembly module of version 1")
 	}
 	return r.err
+}
+
+// cut fails for a file that ends before the module does.
+func (r *reader) cut(missing int) {
+	r.at = r.end
+	r.fail(abi.CodeModuleTruncated, "get or build the file again, and compare its size", "the module breaks off: %d bytes of it are missing", missing)
 }
 
 // scan reads every section but the code and checks what they say.
@@ -167,7 +178,11 @@ func (m *module) scan() *abi.Error {
 		at := r.at
 		id := r.byte()
 		r.section = sectionName(id)
-		s := r.sub(r.u32())
+		size := r.u32()
+		if r.err == nil && int64(size) > int64(r.left()) {
+			r.cut(int(int64(size) - int64(r.left())))
+		}
+		s := r.sub(size)
 		if r.err != nil {
 			break
 		}
@@ -179,7 +194,7 @@ func (m *module) scan() *abi.Error {
 		rank := sectionRank(id)
 		switch {
 		case id == 13:
-			r.unsupported("exception handling")
+			r.unsupported(featExceptions)
 		case id >= secEnd:
 			r.at = at
 			r.malformed("no section has id %d", id)

@@ -58,6 +58,8 @@ const (
 	miscTableGrow  = 15
 	miscTableSize  = 16
 	miscTableFill  = 17
+	miscWideFirst  = 19 // i64.add128 and on
+	miscWideLast   = 22
 )
 
 // imm says what follows an opcode.
@@ -195,20 +197,3 @@ const (
 	immVecLane                               // a lane
 	immVecBytes                              // 16 bytes
 )
-
-// feature names the proposal that an opcode outside core 2.0 belongs to, or "".
-func feature(op byte) string {
-	switch op {
-	case 0x06, 0x07, 0x08, 0x09, 0x0a, 0x18, 0x19, 0x1f:
-		return "exception handling"
-	case 0x12, 0x13:
-		return "tail calls"
-	case 0x14, 0x15, 0xd3, 0xd4, 0xd5, 0xd6:
-		return "typed function references"
-	case 0xfb:
-		return "garbage collection"
-	case 0xfe:
-		return "threads"
-	}
-	return ""
-}

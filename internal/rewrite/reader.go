@@ -2,10 +2,24 @@ package rewrite
 
 import (
 	"fmt"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/forgeone/forgeone/abi"
 )
+
+// quoted is a name of the module for a message: escaped, and cut where it is long.
+func quoted(name string) string {
+	const most = 80
+	if len(name) <= most {
+		return strconv.Quote(name)
+	}
+	cut := most
+	for !utf8.RuneStart(name[cut]) {
+		cut--
+	}
+	return fmt.Sprintf("%q and %d bytes more", name[:cut], len(name)-cut)
+}
 
 // reader reads a module's bytes between at and end. The first failure sticks:
 // it moves at to end, and every later read answers zero, so that callers check
@@ -48,17 +62,12 @@ func (r *reader) fail(code abi.Code, hint, format string, args ...any) {
 }
 
 func (r *reader) malformed(format string, args ...any) {
-	r.fail(abi.CodeModuleMalformed, "", "malformed module: "+format, args...)
+	r.fail(abi.CodeModuleMalformed, "get the module again, or build it with a current toolchain: wasm-tools validate MODULE.wasm tells more", "malformed module: "+format, args...)
 }
 
 // over fails for a count past its cap.
 func (r *reader) over(what string, n uint64, limit int64) {
 	r.fail(abi.CodeModuleCap, "raise the module limit in the configuration, if you trust the module", "module limit exceeded: %s: %d, at most %d admitted", what, n, limit)
-}
-
-// unsupported fails for a feature beyond core 2.0.
-func (r *reader) unsupported(feature string) {
-	r.fail(abi.CodeModuleUnsupported, "build the module without "+feature, "unsupported WebAssembly feature: %s", feature)
 }
 
 func (r *reader) byte() byte {
@@ -140,9 +149,16 @@ func (r *reader) signed(bits int) int64 {
 	return 0
 }
 
+// maxName bounds a name, in bytes, as engines for JavaScript do.
+const maxName = 100_000
+
 // name reads a UTF-8 name.
 func (r *reader) name() string {
-	p := r.bytes(r.u32())
+	n := r.u32()
+	if n > maxName && r.err == nil {
+		r.over("bytes of a name", uint64(n), maxName)
+	}
+	p := r.bytes(n)
 	if !utf8.Valid(p) {
 		r.malformed("name is not UTF-8")
 		return ""
@@ -222,11 +238,11 @@ func (r *reader) refType() byte {
 func (r *reader) badType(c byte) {
 	switch c {
 	case 0x63, 0x64:
-		r.unsupported("typed function references")
+		r.unsupported(featFuncRefs)
 	case 0x69:
-		r.unsupported("exception handling")
+		r.unsupported(featExceptions)
 	case 0x6a, 0x6b, 0x6c, 0x6d, 0x6e, 0x71, 0x72, 0x73:
-		r.unsupported("garbage collection")
+		r.unsupported(featGC)
 	default:
 		r.malformed("no type of values is %#02x", c)
 	}

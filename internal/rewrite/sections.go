@@ -13,7 +13,7 @@ func (m *module) typeSection(r *reader) {
 		if c := r.byte(); r.err == nil && c != typeFunc {
 			r.at--
 			if c == 0x4e || c == 0x4f || c == 0x50 || c == 0x5e || c == 0x5f {
-				r.unsupported("garbage collection")
+				r.unsupported(featGC)
 			} else {
 				r.malformed("a type begins with %#02x, not 0x60", c)
 			}
@@ -62,9 +62,11 @@ func (m *module) limits(r *reader, what string) (lo, hi uint32, hasMax bool) {
 	switch flags {
 	case 0, 1:
 	case 2, 3:
-		r.unsupported("threads")
+		r.unsupported(featThreads)
 	case 4, 5, 6, 7:
-		r.unsupported("memory64")
+		r.unsupported(featMemory64)
+	case 8, 9, 10, 11, 12, 13, 14, 15:
+		r.unsupported(featPageSizes)
 	default:
 		r.at--
 		r.malformed("limits begin with %#02x", flags)
@@ -82,7 +84,7 @@ func (m *module) limits(r *reader, what string) (lo, hi uint32, hasMax bool) {
 // tableType reads a table's type and counts its elements against the cap.
 func (m *module) tableType(r *reader) {
 	if r.left() > 0 && r.b[r.at] == 0x40 {
-		r.unsupported("typed function references")
+		r.unsupported(featFuncRefs)
 	}
 	t := table{typ: r.refType()}
 	t.min, t.max, t.hasMax = m.limits(r, "table")
@@ -110,7 +112,7 @@ func (m *module) tableSection(r *reader) {
 // enforce; here the specification's own must hold.
 func (m *module) memoryType(r *reader) {
 	if m.info.Memories++; m.info.Memories > 1 {
-		r.unsupported("several memories")
+		r.unsupported(featMemories)
 		return
 	}
 	lo, hi, hasMax := m.limits(r, "memory")
@@ -128,7 +130,7 @@ func (m *module) memoryType(r *reader) {
 func (m *module) memorySection(r *reader) {
 	n := r.u32()
 	if n > 1 {
-		r.unsupported("several memories")
+		r.unsupported(featMemories)
 	}
 	for range min(n, 1) {
 		m.memoryType(r)
@@ -194,7 +196,7 @@ func (m *module) exportSection(r *reader) {
 		case KindGlobal:
 			r.index("global", len(m.globals))
 		case 4:
-			r.unsupported("exception handling")
+			r.unsupported(featExceptions)
 		default:
 			r.malformed("no export has kind %#02x", kind)
 		}
@@ -206,7 +208,7 @@ func (m *module) exportSection(r *reader) {
 			r.reserved("export", name)
 		} else if seen[name] {
 			r.at = at
-			r.malformed("the export %q is there twice", name)
+			r.malformed("the export %s is there twice", quoted(name))
 		}
 		seen[name] = true
 		m.info.Exports = append(m.info.Exports, name)

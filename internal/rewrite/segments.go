@@ -38,11 +38,29 @@ func (m *module) constExpr(r *reader, out *[]byte) {
 	}
 	if c := r.byte(); r.err == nil && c != opEnd {
 		r.at--
+		if r.extends(op) {
+			r.unsupported(featExtended)
+			return
+		}
 		r.malformed("a constant expression has more than one instruction")
 	}
 	if out != nil && r.err == nil {
 		*out = append(*out, r.b[from:r.at]...)
 	}
+}
+
+// extends tells whether what follows the first instruction, op, of a constant
+// expression makes it an extended one: another operand, and more than an end.
+func (r *reader) extends(op byte) bool {
+	rest := *r
+	next := rest.byte()
+	for _, c := range []byte{op, next} {
+		if c != opI32Const && c != opI64Const && c != opGlobalGet {
+			return false
+		}
+	}
+	rest.signed(64)
+	return rest.byte() != opEnd && rest.err == nil
 }
 
 // renumber returns a function's index in the rewritten module, where the

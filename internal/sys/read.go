@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +17,9 @@ var (
 )
 
 // ReadRegular reads the regular file path, of at most limit bytes. It never
-// waits for a FIFO's writer, and what is checked is what is read.
+// waits for a FIFO's writer, and what is checked is what is read. Of a file that
+// is too large nothing is read; one that grows meanwhile is read up to limit.
+// It allocates little more than the file's size.
 func ReadRegular(path string, limit int64) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -26,9 +29,19 @@ func ReadRegular(path string, limit int64) ([]byte, error) {
 	if err := regular(f, path); err != nil {
 		return nil, err
 	}
-	b, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(b)) > limit {
-		err = fmt.Errorf("%s: %w: more than %d bytes", path, ErrTooLarge, limit)
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
 	}
-	return b, err
+	tooLarge := fmt.Errorf("%s: %w: more than %d bytes", path, ErrTooLarge, limit)
+	if st.Size() > limit {
+		return nil, tooLarge
+	}
+	var b bytes.Buffer
+	b.Grow(int(st.Size()) + bytes.MinRead) // ReadFrom looks for the end with that much room
+	n, err := b.ReadFrom(io.LimitReader(f, limit+1))
+	if err == nil && n > limit {
+		err = tooLarge
+	}
+	return b.Bytes(), err
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 )
@@ -48,5 +49,39 @@ func TestReadRegular(t *testing.T) {
 	}
 	if _, err := ReadRegular(file, 4); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("five bytes of four: %v", err)
+	}
+}
+
+// TestReadRegularSizes: what is read is bounded before anything is allocated,
+// and costs little more than its size.
+func TestReadRegularSizes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, make([]byte, 8<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	allocated := func(limit int64) (n uint64, err error) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err = ReadRegular(file, limit)
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc, err
+	}
+	if n, err := allocated(8 << 20); err != nil || n > 9<<20 {
+		t.Errorf("8 MiB took %d bytes: %v", n, err)
+	}
+	if err := os.Truncate(file, 1<<40); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := allocated(1 << 30); !errors.Is(err, ErrTooLarge) || n > 1<<20 {
+		t.Errorf("a terabyte took %d bytes: %v", n, err)
+	}
+	// The size of files that the kernel makes is told as 0.
+	if runtime.GOOS == "linux" {
+		if b, err := ReadRegular("/proc/self/status", 1<<20); err != nil || len(b) == 0 {
+			t.Errorf("%d bytes, %v", len(b), err)
+		}
+		if _, err := ReadRegular("/proc/self/status", 10); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("more than its size says: %v", err)
+		}
 	}
 }

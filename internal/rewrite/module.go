@@ -150,7 +150,7 @@ func (m *module) header() *abi.Error {
 	}
 	const magic = "\x00asm\x01\x00\x00\x00"
 	switch {
-	case bytes.HasPrefix([]byte(magic), m.src):
+	case len(m.src) < len(magic) && bytes.HasPrefix([]byte(magic), m.src):
 		r.cut(len(magic) - len(m.src))
 	case !bytes.HasPrefix(m.src, []byte(magic[:4])):
 		r.fail(abi.CodeModuleNotWasm, buildHint, "not a WebAssembly module")

@@ -29,7 +29,7 @@ race: ## run the tests of the concurrent packages under the race detector
 	$(GO) test -race -short $(RACE)
 
 soak: ## long runs of the tests of crashes, power cuts and races
-	FORGEONE_SOAK=1 $(GO) test -timeout 60m -run 'Kill|Soak|Crash|PowerCut' -v ./cmd/forgeone ./evidence
+	FORGEONE_SOAK=1 $(GO) test -timeout 60m -run 'Kill|Soak|Crash|PowerCut' -v ./cmd/forgeone ./evidence ./internal/wasm
 
 conformance: ## run the tests of Go's standard library, and real programs, as guests, beside bare wazero
 	@scripts/need conformance

@@ -39,7 +39,7 @@ var moduleCodes = []CodeInfo{
 	},
 	{
 		CodeModuleCap, "a module limit is exceeded",
-		"The module has more of something than the configuration admits; limits are checked before anything is compiled, because small modules can cost a compiler minutes and gigabytes. If the module is trustworthy, raise the limit in the configuration.", 1,
+		"The module has more of something than the configuration admits; limits are checked before anything is compiled, because small modules can cost a compiler minutes and gigabytes. The hint names the field of the configuration that sets the limit, if one does: raise it if the module is trustworthy.", 1,
 	},
 	{
 		CodeModuleImport, "unknown import",

@@ -68,6 +68,23 @@ type Caps struct {
 	Native int64
 }
 
+// raise says what to do about a cap that is exceeded: which field of the
+// configuration sets it, if one does.
+func raise(what string) string {
+	field, ok := map[string]string{
+		"bytes": "module", "functions": "functions", "locals of a function": "locals_per_function", "groups of locals": "locals_per_function",
+		"locals of all functions": "locals", "blocks within blocks": "nesting", "labels of a br_table": "br_table", "globals": "globals",
+		"data segments": "data_segments", "element segments": "data_segments",
+	}[what]
+	switch {
+	case ok:
+		return "raise admission." + field + " in the configuration, if you trust the module: forgeone init --config FILE"
+	case what == "elements in tables" || what == "elements in segments":
+		return "raise limits.table in the configuration, if you trust the module: forgeone init --config FILE"
+	}
+	return "build the module smaller or in parts: this limit is fixed, because it bounds what the compiler takes"
+}
+
 // DefaultCaps returns the caps in force unless signed configuration says
 // otherwise. JavaScript engines bound types, bodies and signatures alike. A Go
 // program nests a block for each jump target of its largest function: goja 1,307.

@@ -113,12 +113,10 @@ func (w *rewriter) rewrite(t funcType, r *reader) {
 		r.over("memory for the compiler", uint64(f.space), w.caps.Space)
 		return
 	}
-	work := f.work(w.mutable)
-	if work > w.caps.FunctionWork {
-		r.over("work for the compiler in one function", uint64(work), w.caps.FunctionWork)
+	if f.overworked(w.mutable, w.caps.FunctionWork) {
 		return
 	}
-	if w.spent += work; w.spent > w.caps.Work {
+	if w.spent += f.work(w.mutable) + workType*int64(len(w.types)); w.spent > w.caps.Work {
 		r.over("work for the compiler", uint64(w.spent), w.caps.Work)
 		return
 	}

@@ -103,6 +103,9 @@ func (w *rewriter) block(op byte) {
 	}
 	f.joins++
 	f.depths += len(f.frames)
+	if f.overworked(w.mutable, w.caps.FunctionWork) { // now, before its blocks take memory here
+		return
+	}
 	f.values += 8 * uint64(operands)
 	if op == opLoop {
 		f.cur = len(f.regions)

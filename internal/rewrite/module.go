@@ -260,7 +260,7 @@ func (m *module) agree(r *reader) {
 
 // custom keeps the first name section that stands where it may, and skips the rest.
 func (m *module) custom(r *reader) {
-	if name := r.name(); r.err == nil && name == "name" && m.names == nil {
+	if name := r.nameBytes(); r.err == nil && string(name) == "name" && m.names == nil {
 		m.names = r.b[r.at:r.end]
 	}
 }

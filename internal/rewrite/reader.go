@@ -67,7 +67,7 @@ func (r *reader) malformed(format string, args ...any) {
 
 // over fails for a count past its cap.
 func (r *reader) over(what string, n uint64, limit int64) {
-	r.fail(abi.CodeModuleCap, "raise the module limit in the configuration, if you trust the module", "module limit exceeded: %s: %d, at most %d admitted", what, n, limit)
+	r.fail(abi.CodeModuleCap, raise(what), "module limit exceeded: %s: %d, at most %d admitted", what, n, limit)
 }
 
 func (r *reader) byte() byte {
@@ -153,7 +153,10 @@ func (r *reader) signed(bits int) int64 {
 const maxName = 100_000
 
 // name reads a UTF-8 name.
-func (r *reader) name() string {
+func (r *reader) name() string { return string(r.nameBytes()) }
+
+// nameBytes reads a UTF-8 name; it aliases the module.
+func (r *reader) nameBytes() []byte {
 	n := r.u32()
 	if n > maxName && r.err == nil {
 		r.over("bytes of a name", uint64(n), maxName)
@@ -161,9 +164,9 @@ func (r *reader) name() string {
 	p := r.bytes(n)
 	if !utf8.Valid(p) {
 		r.malformed("name is not UTF-8")
-		return ""
+		return nil
 	}
-	return string(p)
+	return p
 }
 
 // count reads a vector's length: at most limit, and no more than the bytes left

@@ -27,54 +27,6 @@ func suite(t *testing.T) string {
 	return filepath.Join(strings.TrimSpace(string(out)), "internal", "integration_test", "spectest")
 }
 
-// TestSuiteAdmission rewrites every module of the suite: what the engine accepts
-// must be admitted and still be accepted, what it refuses must be refused by one
-// of the two.
-func TestSuiteAdmission(t *testing.T) {
-	ctx := context.Background()
-	rt := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(api.CoreFeaturesV2))
-	defer func() { _ = rt.Close(ctx) }()
-	compiles := func(b []byte) error {
-		c, err := rt.CompileModule(ctx, b)
-		if err == nil {
-			_ = c.Close(ctx)
-		}
-		return err
-	}
-	var valid, invalid int
-	for _, pattern := range []string{"v1/testdata/*.wasm", "v2/testdata/*.wasm", "../fuzzcases/testdata/*.wasm"} {
-		files, err := filepath.Glob(filepath.Join(suite(t), pattern))
-		if err != nil || len(files) == 0 {
-			t.Fatalf("%s: %v, %d files", pattern, err, len(files))
-		}
-		for _, file := range files {
-			src, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			before := compiles(src)
-			out, _, err := rewrite(src, DefaultCaps(), true)
-			switch {
-			case before == nil && err != nil:
-				t.Errorf("%s is valid and refused: %v", filepath.Base(file), err)
-			case before == nil:
-				valid++
-				if after := compiles(out); after != nil {
-					t.Errorf("%s is valid, rewritten it is not: %v", filepath.Base(file), after)
-				}
-			default:
-				invalid++
-				if err == nil && compiles(out) == nil {
-					t.Errorf("%s is invalid (%v), rewritten it is valid", filepath.Base(file), before)
-				}
-			}
-		}
-	}
-	if valid < 2000 || invalid < 2000 {
-		t.Errorf("only %d valid and %d invalid modules", valid, invalid)
-	}
-}
-
 // command is an entry of a script of the suite (wast2json's format).
 type command struct {
 	Type, Name, Filename, As string

@@ -12,6 +12,7 @@ const (
 	workDepth  = 32  // for each block, times its depth
 	workLabel  = 650 // for each label of a br_table
 	workReload = 50  // for each mutable global, at each call
+	workType   = 1   // for each type of the module, at each function: all are looked through
 )
 
 // work estimates those costs for the function; mutable is the number of mutable
@@ -22,6 +23,15 @@ func (f *function) work(mutable int) int64 {
 	calls := int64(f.calls + len(f.regions) + 1) // one more for depth
 	return joins*locals*locals + workJoins*joins*joins + workLoops*loops*loops +
 		workDepth*int64(f.depths) + workLabel*int64(f.labels) + workReload*calls*int64(mutable)
+}
+
+// overworked refuses the function once its work passes the cap.
+func (f *function) overworked(mutable int, limit int64) bool {
+	work := f.work(mutable)
+	if work > limit {
+		f.r.over("work for the compiler in one function", uint64(work), limit)
+	}
+	return work > limit
 }
 
 // spaceOf estimates the memory, in bytes, that the compiler takes for an

@@ -24,6 +24,8 @@ type host struct {
 	limit int // ticks after which a guest is stopped
 	// lowest is the lowest that the counter was found at.
 	lowest int64
+	// overdrawn is the sum of what it was found at.
+	overdrawn int64
 }
 
 func newHost(t testing.TB, config wazero.RuntimeConfig) *host {
@@ -33,7 +35,8 @@ func newHost(t testing.TB, config wazero.RuntimeConfig) *host {
 	t.Cleanup(func() { _ = h.rt.Close(ctx) })
 	b := h.rt.NewHostModuleBuilder(ReservedModule)
 	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(_ context.Context, m api.Module, _ []uint64) {
-		h.lowest = min(h.lowest, int64(m.ExportedGlobal(GasExport).Get()))
+		gas := int64(m.ExportedGlobal(GasExport).Get())
+		h.lowest, h.overdrawn = min(h.lowest, gas), h.overdrawn+gas
 		if h.ticks++; h.ticks > h.limit {
 			panic(errFuel)
 		}

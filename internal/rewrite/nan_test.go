@@ -240,3 +240,30 @@ func TestCanonicalGrowth(t *testing.T) {
 		t.Errorf("%d bytes more, %v, %v", len(a)-len(b), err, err2)
 	}
 }
+
+// TestSeenBits lets each instruction that shows a NaN's bits follow its computation.
+func TestSeenBits(t *testing.T) {
+	zero := cat(opF64Const, make([]byte, 8))
+	nan := cat(zero, zero, 0xa3) // 0/0
+	for name, c := range map[string]struct {
+		instrs []byte
+		want   uint64
+	}{
+		"reinterpret": {cat(nan, 0xbd), canonicalF64},
+		"negation":    {cat(nan, 0x9a, 0xbd), canonicalF64 | 1<<63},
+		"sign of it":  {cat(zero, nan, 0xa6, 0xbd), 0},
+		"block":       {cat(opBlock, f64, nan, opEnd, 0xbd), canonicalF64},
+		"local":       {cat(nan, 0x21, 0, opLocalGet, 0, 0xbd), canonicalF64},
+		"select":      {cat(nan, zero, opI32Const, 1, opSelect, 0xbd), canonicalF64},
+		"store":       {cat(opI32Const, 0, nan, 0x39, 3, 0, opI32Const, 0, 0x29, 3, 0), canonicalF64},
+		"sum":         {cat(nan, zero, 0xa0, 0xbd), canonicalF64},
+		"sum at once": {cat(zero, nan, 0xa0, 0xbd), canonicalF64},
+	} {
+		for engine, config := range engines() {
+			m := newHost(t, config).start(t, one(nil, []byte{i64}, groups(1, f64), c.instrs), canonicalCaps())
+			if r, err := m.ExportedFunction("f").Call(context.Background()); err != nil || r[0] != c.want {
+				t.Errorf("%s on %s: %x, %v; want %x", name, engine, r, err, c.want)
+			}
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/evidence"
+	"github.com/forgeone/forgeone/internal/brain"
 	"github.com/forgeone/forgeone/internal/kernel"
 	"github.com/forgeone/forgeone/internal/provider/host"
 	"github.com/forgeone/forgeone/internal/wasmtest"
@@ -227,6 +228,36 @@ func TestDiskFullLog(t *testing.T) {
 	n.refusesToRun()
 	n.verify()
 	d.free()
+	if r, _ := n.run(kernel.Spec{Target: n.guest("hello")}); r.Outcome != abi.OutcomeExit {
+		t.Fatalf("%+v", r)
+	}
+	n.verify()
+}
+
+// TestDiskFullPrune: where even the log has no room left, recordings can be
+// dropped still, and that makes room for runs.
+func TestDiskFullPrune(t *testing.T) {
+	d := newSmallDisk(t)
+	n := nodeOn(t, d)
+	for range 100 { // more than go in one transaction
+		n.run(kernel.Spec{Target: n.guest("hello")})
+	}
+	n.Kernel = budgets(t, string(n.Home()), "4KiB", "4KiB")
+	dead := n.StartAndDie(t.Context(), n.guest("exit")) // to be denied a lot
+	d.fill(0)
+	other, err := evidence.Open(evidence.Options{Dir: n.Home().Log(), Key: n.Keys().Log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	denyUntilFull(t, other, dead, strings.Repeat(" and so on", 200))
+	denyUntilFull(t, other, dead, "")
+	n.refusesToRun()
+	p, err := n.Prune(t.Context(), false)
+	if err != nil || len(p.Dropped) <= brain.MaxDrops {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	agree(t, n.Kernel)
 	if r, _ := n.run(kernel.Spec{Target: n.guest("hello")}); r.Outcome != abi.OutcomeExit {
 		t.Fatalf("%+v", r)
 	}

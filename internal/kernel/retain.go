@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/evidence"
 	"github.com/forgeone/forgeone/internal/brain"
 	"github.com/forgeone/forgeone/internal/config"
 	"github.com/forgeone/forgeone/internal/trace"
@@ -76,7 +77,7 @@ func (p *Pruned) add(s *brain.State, drops []*abi.RecordingDrop) {
 func (k *Kernel) budget() brain.Budget { return brain.Budget(k.config.Retention()) }
 
 // retain drops what the budgets have no room for, and calls told, if it is not
-// nil, with each part of it before that is in the log.
+// nil, with each part of it that is in the log.
 func (k *Kernel) retain(ctx context.Context, told func(*brain.State, []*abi.RecordingDrop)) error {
 	for {
 		var some []*abi.RecordingDrop
@@ -97,46 +98,63 @@ func (k *Kernel) retain(ctx context.Context, told func(*brain.State, []*abi.Reco
 // dropSome drops at most brain.MaxDrops recordings. They are claimed inside the
 // transaction, and nobody who opens one from then on till it is gone keeps it.
 func (k *Kernel) dropSome(ctx context.Context, told func(*brain.State, []*abi.RecordingDrop)) (int, error) {
-	var drops []*abi.RecordingDrop
-	var claims []func()
-	defer func() {
-		for _, release := range claims {
-			release()
-		}
-	}()
-	_, err := k.log.Update(ctx, func() (records []abi.Record, err error) {
-		// The state remembers so many drops only: their files go first.
-		if err := k.finishDrops(); err != nil {
-			return nil, err
-		}
-		k.ledger.view(func(s *brain.State) {
-			drops, err = s.Excess(k.budget(), brain.MaxDrops, func(id abi.RunID) (bool, error) {
-				release, ok, err := trace.Claim(k.home.Recording(id))
-				if err != nil {
-					k.warn(err.Error()) // the others are not kept for it
-				}
-				if ok {
-					claims = append(claims, release)
-				}
-				return ok, nil
-			})
-			if err == nil && told != nil {
-				told(s, drops)
-			}
-		})
-		for _, d := range drops {
-			records = append(records, abi.Record{Body: d})
-		}
-		return records, err
-	})
+	c := choice{k: k}
+	defer c.release()
+	_, err := k.log.Update(ctx, c.records)
+	if abi.CodeOf(err) == evidence.CodeFull {
+		// Dropping is what makes room on a full disk, more than its records take.
+		_, err = k.log.UpdateLast(ctx, c.records)
+	}
 	if err != nil {
 		return 0, err
 	}
-	ids := make([]abi.RunID, len(drops))
-	for i, d := range drops {
+	if told != nil {
+		k.ledger.view(func(s *brain.State) { told(s, c.drops) })
+	}
+	ids := make([]abi.RunID, len(c.drops))
+	for i, d := range c.drops {
 		ids[i] = d.Run
 	}
-	return len(drops), k.remove(ids)
+	return len(c.drops), k.remove(ids)
+}
+
+// choice is what is dropped next, with the claims on it.
+type choice struct {
+	k      *Kernel
+	drops  []*abi.RecordingDrop
+	claims []func()
+}
+
+func (c *choice) release() {
+	for _, release := range c.claims {
+		release()
+	}
+	c.claims = nil
+}
+
+// records chooses anew, inside a transaction of the log.
+func (c *choice) records() (records []abi.Record, err error) {
+	c.release()
+	// The state remembers so many drops only: their files go first.
+	if err := c.k.finishDrops(); err != nil {
+		return nil, err
+	}
+	c.k.ledger.view(func(s *brain.State) { c.drops, err = s.Excess(c.k.budget(), brain.MaxDrops, c.claim) })
+	for _, d := range c.drops {
+		records = append(records, abi.Record{Body: d})
+	}
+	return records, err
+}
+
+func (c *choice) claim(id abi.RunID) (bool, error) {
+	release, ok, err := trace.Claim(c.k.home.Recording(id))
+	if err != nil {
+		c.k.warn(err.Error()) // the others are not kept for it
+	}
+	if ok {
+		c.claims = append(c.claims, release)
+	}
+	return ok, nil
 }
 
 // remove removes the files of recordings that the log says were dropped.

@@ -22,7 +22,7 @@ func (f *limitFlags) bind(fl *pflag.FlagSet) {
 	fl.Uint64Var(&f.fuel, "fuel", 0, "stop after this many instructions, about (0: as the configuration says)")
 	fl.DurationVar(&f.deadline, "deadline", 0, "stop after this long, as in 500ms or 10s (0: as the configuration says)")
 	fl.Uint64Var(&f.memory, "memory", 0, "memory limit in MiB (0: as the configuration says)")
-	fl.Uint64Var(&f.output, "output", 0, "stop when stdout and stderr together pass this, in MiB (0: as the configuration says)")
+	fl.Uint64Var(&f.output, "output-limit", 0, "stop when stdout and stderr together pass this, in MiB (0: as the configuration says)")
 	fl.Uint64Var(&f.recording, "recording", 0, "stop when the recording is this large, in MiB (0: as the configuration says)")
 	fl.Uint64Var(&f.scratch, "scratch", 0, "room for files in /tmp, which lie in memory beside the guest's, in MiB (0: as the configuration says)")
 	fl.Uint64Var(&f.disk, "disk", 0, "how much files in writable mounts may grow, in MiB (0: as the configuration says)")
@@ -51,9 +51,12 @@ func (f *limitFlags) limits() (abi.Limits, error) {
 	if n := f.descriptors; n != 0 && (n < 4 || n > 1<<20) {
 		return abi.Limits{}, usage("--descriptors: from 4, which every run has, to 1048576", "--descriptors 1024")
 	}
-	for name, n := range map[string]uint64{"output": f.output, "recording": f.recording, "disk": f.disk} {
-		if n > maxMiB {
-			return abi.Limits{}, usage("--"+name+": there is no disk of so many MiB", "--"+name+" 1024")
+	for _, l := range []struct {
+		flag string
+		mib  uint64
+	}{{"output-limit", f.output}, {"recording", f.recording}, {"disk", f.disk}} {
+		if l.mib > maxMiB {
+			return abi.Limits{}, usage("--"+l.flag+": there is no disk of so many MiB", "--"+l.flag+" 1024")
 		}
 	}
 	return abi.Limits{

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/evidence"
 	"github.com/forgeone/forgeone/internal/brain"
 	"github.com/forgeone/forgeone/internal/replay"
 	"github.com/forgeone/forgeone/internal/trace"
@@ -58,13 +59,24 @@ func (k *Kernel) mend(ctx context.Context) error {
 	return k.closeDead(ctx)
 }
 
+// insist is a transaction that may take the room held back for last words, where
+// there is no other. Then f is called twice.
+func (k *Kernel) insist(ctx context.Context, f func() ([]abi.Record, error)) error {
+	_, err := k.log.Update(ctx, f)
+	if abi.CodeOf(err) == evidence.CodeFull {
+		_, err = k.log.UpdateLast(ctx, f)
+	}
+	return err
+}
+
 // closeDead closes the runs whose process died: their recording's lock tells
 // that nobody runs them any more. Of one workload it closes one run per
 // transaction, since each may change its trust.
 func (k *Kernel) closeDead(ctx context.Context) error {
 	for {
 		n := 0
-		_, err := k.log.Update(ctx, func() (records []abi.Record, err error) {
+		// On a full disk nothing could be opened otherwise, to make room.
+		err := k.insist(ctx, func() (records []abi.Record, err error) {
 			k.ledger.view(func(s *brain.State) { records, err = k.dead(s) })
 			n = len(records)
 			return records, err

@@ -235,7 +235,7 @@ func TestDiskFullLog(t *testing.T) {
 }
 
 // TestDiskFullPrune: where even the log has no room left, recordings can be
-// dropped still, and that makes room for runs.
+// dropped still, by whoever opens the state folder, and that makes room for runs.
 func TestDiskFullPrune(t *testing.T) {
 	d := newSmallDisk(t)
 	n := nodeOn(t, d)
@@ -253,6 +253,7 @@ func TestDiskFullPrune(t *testing.T) {
 	denyUntilFull(t, other, dead, strings.Repeat(" and so on", 200))
 	denyUntilFull(t, other, dead, "")
 	n.refusesToRun()
+	n.Kernel = openKernel(t, string(n.Home())) // as another process would, that closes the dead run
 	p, err := n.Prune(t.Context(), false)
 	if err != nil || len(p.Dropped) <= brain.MaxDrops {
 		t.Fatalf("%+v, %v", p, err)

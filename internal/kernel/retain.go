@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/forgeone/forgeone/abi"
-	"github.com/forgeone/forgeone/evidence"
 	"github.com/forgeone/forgeone/internal/brain"
 	"github.com/forgeone/forgeone/internal/config"
 	"github.com/forgeone/forgeone/internal/trace"
@@ -100,12 +99,8 @@ func (k *Kernel) retain(ctx context.Context, told func(*brain.State, []*abi.Reco
 func (k *Kernel) dropSome(ctx context.Context, told func(*brain.State, []*abi.RecordingDrop)) (int, error) {
 	c := choice{k: k}
 	defer c.release()
-	_, err := k.log.Update(ctx, c.records)
-	if abi.CodeOf(err) == evidence.CodeFull {
-		// Dropping is what makes room on a full disk, more than its records take.
-		_, err = k.log.UpdateLast(ctx, c.records)
-	}
-	if err != nil {
+	// Dropping is what makes room on a full disk, more than its records take.
+	if err := k.insist(ctx, c.records); err != nil {
 		return 0, err
 	}
 	if told != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -136,4 +137,66 @@ func TestKill(t *testing.T) {
 	if aborted == 0 || len(reported) == 0 {
 		t.Errorf("the kills missed: %d aborted, %d reported", aborted, len(reported))
 	}
+}
+
+// TestKillPrune kills processes in the midst of dropping recordings, as soon as
+// one is gone. Whoever opens next finishes: no file of a dropped run stays, and
+// none that is kept is missing.
+func TestKillPrune(t *testing.T) {
+	n := killNode{t, filepath.Join(t.TempDir(), "home")}
+	files := t.TempDir()
+	guest, tiny := filepath.Join(files, "hello.wasm"), filepath.Join(files, "tiny.yaml")
+	if err := errors.Join(
+		os.WriteFile(guest, wasmtest.Guests()["hello"], 0o600),
+		os.WriteFile(tiny, []byte("format: 1\nretention: {total: 4KiB, workload: 4KiB}\n"), 0o600),
+	); err != nil {
+		t.Fatal(err)
+	}
+	n.must("init")
+	for range 150 { // in three transactions
+		n.must("run", "-q", guest)
+	}
+	n.must("init", "--config", tiny)
+	kept := func() int {
+		files, err := filepath.Glob(filepath.Join(n.home, "recordings", "*.f1rec"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(files)
+	}
+	between := 0
+	for before := kept(); before > 8; {
+		c := n.command("prune")
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		dead := make(chan struct{})
+		go func() {
+			defer close(dead)
+			_ = c.Wait() // it is killed
+		}()
+		for gone := false; !gone && kept() == before; {
+			select {
+			case <-dead:
+				gone = true
+			default:
+			}
+		}
+		_ = c.Process.Kill() // it may have ended
+		<-dead
+		left := kept()
+		out := n.must("runs", "-o", "json") // opens, and so finishes
+		dropped := bytes.Count(out, []byte(`"drop_record"`))
+		if before = kept(); before != 150-dropped {
+			t.Fatalf("%d recordings are there, %d of 150 were dropped", before, dropped)
+		}
+		if before < left {
+			between++
+		}
+	}
+	n.must("log", "verify", "--semantics")
+	if out := n.must("doctor"); bytes.Contains(out, []byte("FAIL")) {
+		t.Errorf("%s", out)
+	}
+	t.Logf("%d died between a drop and its removal", between)
 }

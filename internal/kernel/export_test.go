@@ -66,3 +66,11 @@ func (k *Kernel) DropAndDie(ctx context.Context) (dropped []abi.RunID) {
 	}
 	return dropped
 }
+
+// Locked calls f while nobody else can append to the log.
+func (k *Kernel) Locked(ctx context.Context, f func()) {
+	_, err := k.log.Update(ctx, func() ([]abi.Record, error) { f(); return nil, nil })
+	if err != nil {
+		panic(err)
+	}
+}

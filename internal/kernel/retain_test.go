@@ -1,6 +1,7 @@
 package kernel_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,10 +10,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/brain"
 	"github.com/forgeone/forgeone/internal/kernel"
+	"github.com/forgeone/forgeone/internal/trace"
 )
 
 // budgets puts a configuration with these budgets in force and opens a kernel
@@ -198,6 +201,58 @@ func TestDropSparesReaders(t *testing.T) {
 	ended()
 	agree(t, n.Kernel)
 	n.verify()
+}
+
+// TestEndLetsGo: a run whose end is in the log lets go of its recording before it
+// drops others: whoever ends a run meanwhile may drop that one.
+func TestEndLetsGo(t *testing.T) {
+	n := newNode(t)
+	home := string(n.Home())
+	for range 12 { // so that there is something to drop
+		n.run(kernel.Spec{Target: n.guest("hello")})
+	}
+	n.Kernel = budgets(t, home, "4KiB", "4KiB")
+	other, started, done := openKernel(t, home), make(chan abi.RunID, 1), make(chan struct{})
+	go func() {
+		defer close(done)
+		id, ended := <-started, false
+		for !ended {
+			// The log is had in order of arrival: after the run's end, before its drops.
+			other.Locked(t.Context(), func() {
+				var u brain.Run
+				other.View(func(s *brain.State) { u, _ = s.Run(id) })
+				if ended = !u.Open(); ended {
+					unlocked(t, other.Home().Recording(id))
+				}
+			})
+		}
+	}()
+	s := spec(n.guest("hello"), new(bytes.Buffer))
+	s.Started = func(id abi.RunID, _ string, _ bool) { started <- id }
+	if _, err := n.Run(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	if agree(t, n.Kernel); n.droppedCount() == 0 {
+		t.Error("nothing was dropped")
+	}
+}
+
+// unlocked waits until nobody writes or reads the recording.
+func unlocked(t *testing.T, path string) {
+	for range 5000 {
+		release, ok, err := trace.Claim(path)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if ok {
+			release()
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Error("the recording is still locked")
 }
 
 // TestPruneAtOnce: several processes prune at the same time; each recording is

@@ -62,7 +62,7 @@ func Doctor(ctx context.Context, home, unlock string) []Check {
 	add("log", err, fmt.Sprintf("%d records verify; %s", r.Records, r.Witnessed.String()))
 	add("state", k.log.Opening().Unusable, k.stateFile())
 	add("packages", k.checkPackages(), "every installed package verifies")
-	add("recordings", k.checkRecordings(), "every run has its recording but those that were dropped, and every recording its run")
+	add("recordings", k.checkRecordings(), "every run has its recording, by size and seal, but those that were dropped, and every recording its run")
 	add("policies", k.checkPolicies(), "every kept policy is whole")
 	return checks
 }
@@ -80,6 +80,9 @@ func private(h Home, folders ...string) error {
 			st, err := e.Info()
 			if err == nil {
 				err = owned(p, st)
+			}
+			if err == nil && st.Mode()&fs.ModeSymlink != 0 {
+				return nil // nothing follows it, and its mode says nothing
 			}
 			if err == nil && st.Mode().Perm()&0o077 != 0 {
 				err = &abi.Error{Code: "F1-CFG-054", What: "others may read this", Where: p, Hint: "chmod -R go= " + string(h)}
@@ -119,9 +122,10 @@ func (k *Kernel) checkPackages() error {
 	return nil
 }
 
-// checkRecordings holds log and recordings against each other, and removes the
-// files of those that were dropped. A recording of a
-// run that the log does not know says that an older log was put back.
+// checkRecordings holds log and recordings against each other, by their sizes and
+// seals, not by what stands in them, and removes the files of those that were
+// dropped. A recording of a run that the log does not know says that an older log
+// was put back.
 func (k *Kernel) checkRecordings() error {
 	if _, err := k.sweep(); err != nil {
 		return err
@@ -139,11 +143,12 @@ func (k *Kernel) checkRecordings() error {
 		if r.Drop != 0 {
 			continue
 		}
-		if _, err := os.Stat(p); err != nil {
-			if k.droppedSince(&r) {
-				continue
-			}
-			return &abi.Error{Code: "F1-RPL-011", What: "the recording of run " + string(r.ID) + " is gone: it can't be replayed", Where: p}
+		switch err := k.checkRecording(r); {
+		case err == nil:
+		case abi.CodeOf(err) != trace.CodeMissing:
+			return err
+		case !k.droppedSince(&r):
+			return &abi.Error{Code: trace.CodeMissing, What: "the recording of run " + string(r.ID) + " is gone: it can't be replayed", Where: p}
 		}
 	}
 	files, err := os.ReadDir(k.home.Recordings())
@@ -163,6 +168,16 @@ func (k *Kernel) checkRecordings() error {
 				Hint: "compare with a checkpoint or a copy of the log that you kept elsewhere",
 			}
 		}
+	}
+	return nil
+}
+
+func (k *Kernel) checkRecording(r brain.Run) error {
+	if !r.Open() {
+		return trace.Check(k.home.Recording(r.ID), trace.Sealed{Seal: r.Seal, Size: r.Size})
+	}
+	if _, err := os.Lstat(k.home.Recording(r.ID)); err != nil { // (it grows)
+		return &abi.Error{Code: trace.CodeMissing, Err: err}
 	}
 	return nil
 }

@@ -255,6 +255,68 @@ func unlocked(t *testing.T, path string) {
 	t.Error("the recording is still locked")
 }
 
+// TestDoctorMissesRecordings: doctor tells that a recording was replaced by another
+// of the same size, by a link, or by nothing.
+func TestDoctorMissesRecordings(t *testing.T) {
+	n := newNode(t)
+	one, _ := n.run(kernel.Spec{Target: n.guest("hello")})
+	two, _ := n.run(kernel.Spec{Target: n.guest("hello")})
+	dead := n.StartAndDie(t.Context(), n.guest("hello"))
+	openKernel(t, string(n.Home())) // closes it
+	found := func(want string) {
+		t.Helper()
+		for _, c := range kernel.Doctor(t.Context(), string(n.Home()), "") {
+			if c.OK == (c.Name == "recordings" && want != "") || !c.OK && !strings.Contains(c.Found, want) {
+				t.Errorf("%+v, want %q", c, want)
+			}
+		}
+	}
+	found("")
+	for _, id := range []abi.RunID{one.Run, dead} {
+		file := n.Home().Recording(id)
+		good, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := append(bytes.Clone(good), 0)
+		if id == one.Run { // the seal stands at the end
+			other = bytes.Clone(good)
+			other[len(other)-1] ^= 1
+		}
+		restore := func() {
+			if err := errors.Join(os.RemoveAll(file), os.WriteFile(file, good, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			found("")
+		}
+		if err := os.WriteFile(file, other, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		found("F1-RPL-013")
+		restore()
+		if err := os.Truncate(file, 0); err != nil {
+			t.Fatal(err)
+		}
+		found("F1-RPL-013")
+		restore()
+		if err := errors.Join(os.Remove(file), os.Symlink(n.Home().Recording(two.Run), file)); err != nil {
+			t.Fatal(err)
+		}
+		found("F1-RPL-010")
+		restore()
+		if err := errors.Join(os.Remove(file), os.Mkdir(file, 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		found("F1-RPL-010")
+		restore()
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		found("F1-RPL-011")
+		restore()
+	}
+}
+
 // TestPruneAtOnce: several processes prune at the same time; each recording is
 // dropped once.
 func TestPruneAtOnce(t *testing.T) {

@@ -2,8 +2,10 @@ package trace
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 
+	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -30,4 +32,36 @@ func Claim(path string) (release func(), ok bool, err error) {
 		return nil, false, nil
 	}
 	return func() { _ = l.Unlock() }, true, nil
+}
+
+// Check looks at the size of the recording of a run that has ended, and at its
+// seal, each zero where it is not known: F1-RPL-013 where another file lies under
+// its name. It believes what stands at the end of the file; Open does not. Other
+// errors are those of opening.
+func Check(path string, want Sealed) error {
+	f, err := sys.OS{}.Open(path)
+	if err != nil {
+		return openError(path, err)
+	}
+	defer func() { _ = f.Close() }() // only read
+	st, err := f.Stat()
+	switch {
+	case err != nil:
+		return readError(path, err)
+	case !st.Mode().IsRegular():
+		return readError(path, errors.New("not a file"))
+	}
+	same := want.Size == 0 || uint64(st.Size()) == want.Size
+	if same && want.Seal != (abi.Digest{}) {
+		b := make([]byte, trailerSize)
+		if _, err := f.ReadAt(b, max(0, st.Size()-int64(trailerSize))); err != nil && err != io.EOF {
+			return readError(path, err)
+		}
+		t, ok := parseTrailer(b)
+		same = ok && t.seal == want.Seal
+	}
+	if !same {
+		return otherSeal(path)
+	}
+	return nil
 }

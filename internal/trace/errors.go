@@ -60,6 +60,10 @@ func readError(path string, err error) error {
 	return &abi.Error{Code: CodeRead, What: "the recording can't be read", Where: path, Hint: "forgeone doctor", Err: err}
 }
 
+func otherSeal(path string) error {
+	return &abi.Error{Code: CodeOtherSeal, What: "the recording is not the one that the evidence log sealed", Where: path, Hint: hintDoctor}
+}
+
 func writeError(path string, err error) error {
 	if errors.Is(err, fs.ErrExist) {
 		return &abi.Error{Code: CodeExists, What: "there is a recording under this name already", Where: path, Hint: "forgeone runs", Err: err}

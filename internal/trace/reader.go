@@ -178,10 +178,7 @@ func (r *Reader) Seal() (abi.Digest, bool) { return r.found.trailer.seal, r.foun
 // CheckSeal says F1-RPL-013 unless want is the seal.
 func (r *Reader) CheckSeal(want abi.Digest) error {
 	if got, ok := r.Seal(); !ok || got != want {
-		return &abi.Error{
-			Code: CodeOtherSeal, What: "the recording is not the one that the evidence log sealed",
-			Where: r.path, Hint: hintDoctor,
-		}
+		return otherSeal(r.path)
 	}
 	return nil
 }

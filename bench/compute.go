@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/kernel"
 )
 
 // compute measures what ticks cost a guest that makes no calls, and what
@@ -21,7 +22,54 @@ func (b *bench) compute() error {
 			return fmt.Errorf("%s: %w", l.name, err)
 		}
 	}
+	if err := b.canonicalNaNs(loop{"64×64 matrix of floats, canonical NaNs", "matrix", 0, "-", 1_000, bar{}}); err != nil {
+		return err
+	}
 	return b.closeOnDone(loop{"sort, WithCloseOnContextDone", "sort", 0, "-", 100, bar{}})
+}
+
+// canonicalNaNs is a row for what it costs that NaNs have the same bits on every
+// machine.
+func (b *bench) canonicalNaNs(l loop) error {
+	if !b.loops.MatchString(l.name) {
+		return nil
+	}
+	p, err := b.sides()
+	if err != nil {
+		return err
+	}
+	module, err := b.guest(callsPkg)
+	if err != nil {
+		return err
+	}
+	ours := func(n int) (sample, error) {
+		var id abi.RunID
+		s, err := measure(b.ctx, "ours", func() (err error) {
+			id, err = p.runSpec(b.ctx, kernel.Spec{Target: module, Args: l.args(n), CanonicalNaN: true})
+			return err
+		})
+		if err != nil {
+			return s, err
+		}
+		return s, p.forget(id)
+	}
+	if _, err := ours(0); err != nil {
+		return err
+	}
+	rival, err := b.rival(p.bare, l)
+	if err != nil {
+		return err
+	}
+	n := b.n(l.n)
+	var mine, theirs []sample
+	err = alternate(b.reps,
+		func(int) error { return slope(&mine, ours, n) },
+		func(int) error { return slope(&theirs, rival, n) })
+	if err != nil {
+		return err
+	}
+	b.add(compare(Row{Name: l.name, Unit: "µs/op", Beside: "wazero, whose NaNs differ"}, time.Microsecond, n, mine, theirs))
+	return nil
 }
 
 // closeOnDone is a row for scale: wazero beside itself.

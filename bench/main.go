@@ -54,6 +54,7 @@ var sections = []section{
 	{"machine", (*bench).machine},
 	{"gate", (*bench).gate},
 	{"compute", (*bench).compute},
+	{"admission", (*bench).admission},
 	{"start", (*bench).start},
 	{"replay", (*bench).replay},
 	{"log", (*bench).log},

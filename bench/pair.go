@@ -86,13 +86,17 @@ func text(n int) []byte {
 
 // run runs a guest in the whole kernel and returns its run.
 func (p *pair) run(ctx context.Context, module string, args ...string) (abi.RunID, error) {
+	return p.runSpec(ctx, kernel.Spec{Target: module, Args: args})
+}
+
+// runSpec is run of what s says, with the limits and the folder of all runs.
+func (p *pair) runSpec(ctx context.Context, s kernel.Spec) (abi.RunID, error) {
 	var msg bytes.Buffer
 	out := host.NewWriter(&msg)
 	defer out.Close()
-	r, err := p.kernel.Run(ctx, kernel.Spec{
-		Target: module, Args: args, Mounts: []trace.Mount{{Host: p.data, Guest: "/d"}},
-		Limits: abi.Limits{Recording: 32 << 30, Output: 1 << 30}, Stderr: out,
-	})
+	s.Mounts = []trace.Mount{{Host: p.data, Guest: "/d"}}
+	s.Limits, s.Stderr = abi.Limits{Recording: 32 << 30, Output: 1 << 30}, out
+	r, err := p.kernel.Run(ctx, s)
 	if err != nil {
 		return "", err
 	}

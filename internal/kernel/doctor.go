@@ -63,7 +63,8 @@ func Doctor(ctx context.Context, home, unlock string) []Check {
 	add("state", k.log.Opening().Unusable, k.stateFile())
 	add("packages", k.checkPackages(), "every installed package verifies")
 	add("recordings", k.checkRecordings(), "every run has its recording, by size and seal, but those that were dropped, and every recording its run")
-	add("policies", k.checkPolicies(), "every kept policy is whole")
+	add("policies", k.checkPolicies(), "every kept policy is whole; "+room(h.Policies()))
+	add("modules", nil, "kept for replays, for good: "+room(h.Modules()))
 	return checks
 }
 
@@ -94,6 +95,21 @@ func private(h Home, folders ...string) error {
 		}
 	}
 	return nil
+}
+
+// room says how much lies in a folder.
+func room(dir string) string {
+	var size uint64
+	files, err := os.ReadDir(dir)
+	for _, f := range files {
+		if i, err := f.Info(); err == nil { // else it is gone
+			size += uint64(i.Size())
+		}
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err.Error()
+	}
+	return fmt.Sprintf("%d files of %d bytes", len(files), size)
 }
 
 // stateFile tells of the state file how the log was opened with it.

@@ -11,7 +11,9 @@ func (w *rewriter) beforeBulk(start int) {
 }
 
 // misc reads an instruction behind opMisc. Bulk operations are charged by the
-// length on top of the stack before they run.
+// length on top of the stack before they run. Only memory.fill and memory.copy
+// may be so long that they must be stopped on the way: memory.init is bounded by
+// its segment, so by Caps.ModuleBytes, and operations on tables by Caps.Table.
 func (w *rewriter) misc(start int) {
 	f, r := &w.function, w.r
 	at := r.at
@@ -28,10 +30,12 @@ func (w *rewriter) misc(start int) {
 		w.dataIndex()
 	case op == miscMemoryCopy:
 		w.reserved(2)
-		w.bulk(start, memoryShift)
+		w.pieceable(start, miscMemoryCopy)
+		return
 	case op == miscMemoryFill:
 		w.reserved(1)
-		w.bulk(start, memoryShift)
+		w.pieceable(start, miscMemoryFill)
+		return
 	case op == miscTableInit:
 		r.index("element segment", w.elements)
 		r.index("table", len(w.tables))

@@ -58,8 +58,15 @@ func (w *rewriter) settle(b []byte) []byte {
 }
 
 // chargeBulk appends: charge the i32 on top of the stack, which stays there, at
-// a unit for 1<<shift of what it counts.
+// a unit for 1<<shift of what it counts, and call tick if that made the counter
+// negative.
 func (w *rewriter) chargeBulk(b []byte, shift int64) []byte {
+	return w.settle(w.priceBulk(b, shift))
+}
+
+// priceBulk appends: the counter, and above it what chargeBulk charges. The i32
+// on top of the stack stays there, below those.
+func (w *rewriter) priceBulk(b []byte, shift int64) []byte {
 	scratch := uint32(w.nlocals + scratchI32)
 	b = append(b, opLocalTee)
 	b = appendU32(b, scratch)
@@ -68,8 +75,7 @@ func (w *rewriter) chargeBulk(b []byte, shift int64) []byte {
 	b = appendU32(b, scratch)
 	b = append(b, opI64ExtendU, opI64Const)
 	b = appendSigned(b, shift)
-	b = append(b, opI64ShrU)
-	return w.settle(b)
+	return append(b, opI64ShrU)
 }
 
 // chargeGrow appends: charge cost for each of the i32 on top of the stack, which

@@ -21,6 +21,9 @@
 //     bulk operations with their length, before the work is done; where the
 //     counter has become negative the guest calls tick. The counter starts at
 //     0, so the first charge does.
+//   - memory.fill and memory.copy whose length the counter does not cover are
+//     done in pieces, each charged before it is done, by functions that are
+//     added behind all others (pieces.go).
 //   - Functions that call add their weight to the depth counter and take it
 //     off when they return; past Caps.Depth the guest calls depth.
 //   - Tables have a maximum, so that table.grow cannot pass Caps.Table.

@@ -13,7 +13,9 @@ type rewriter struct {
 	keep       bool   // whether they are wanted
 	extraTypes []byte
 	extras     int
-	blockTypes map[string]uint32 // by results, of types without parameters
+	addedTypes map[string]uint32 // see typeOf
+	pieced     []byte            // what is done in pieces: the functions that are added, by their opcode
+	piece      int64             // length of a piece
 
 	locals  int   // against Caps.LocalsTotal
 	spent   int64 // against Caps.Work
@@ -149,9 +151,9 @@ func (w *rewriter) assemble(groups int, decls []byte) {
 	for _, typ := range types[:f.scratch] {
 		h = append(h, 1, typ)
 	}
-	// A function that calls no other function of the module has no second frame
-	// below itself: the host's functions never call back. So at most one frame
-	// goes uncounted, on top of those that are.
+	// A function that calls no other function of the module has no frame on top of
+	// its own but that of a function of pieces: the host's functions never call
+	// back. So at most two small frames go uncounted, on top of those that are.
 	if f.inner {
 		weight := weight(f.values + 8*uint64(f.nlocals))
 		h = w.enter(h, weight)
@@ -177,27 +179,33 @@ func (w *rewriter) appendBlockType(b, results []byte) []byte {
 	case 1:
 		return append(b, results[0])
 	}
-	return appendSigned(b, int64(w.typeOf(results)))
+	return appendSigned(b, int64(w.typeOf(nil, results)))
 }
 
-// typeOf returns the index of the type without parameters that has these
-// results, the module's own first one or one that is added.
-func (w *rewriter) typeOf(results []byte) uint32 {
-	if w.blockTypes == nil {
-		w.blockTypes = make(map[string]uint32)
+// typeOf returns the index of a type that the rewriting needs, the module's own
+// first one or one that is added.
+func (w *rewriter) typeOf(params, results []byte) uint32 {
+	key := func(params, results []byte) string { return string(params) + "\x00" + string(results) }
+	if w.addedTypes == nil {
+		w.addedTypes = make(map[string]uint32)
 		for i, t := range w.types {
-			if _, ok := w.blockTypes[string(t.results)]; !ok && len(t.params) == 0 {
-				w.blockTypes[string(t.results)] = uint32(i)
+			if len(t.params) > 0 && (len(t.results) > 0 || string(t.params) != string(pieceParams())) {
+				continue // never asked for
+			}
+			k := key(t.params, t.results)
+			if _, ok := w.addedTypes[k]; !ok {
+				w.addedTypes[k] = uint32(i)
 			}
 		}
 	}
-	i, ok := w.blockTypes[string(results)]
+	k := key(params, results)
+	i, ok := w.addedTypes[k]
 	if !ok {
 		i = uint32(len(w.types) + w.extras)
 		w.extras++
-		w.extraTypes = append(w.extraTypes, typeFunc, 0)
+		w.extraTypes = appendString(append(w.extraTypes, typeFunc), string(params))
 		w.extraTypes = appendString(w.extraTypes, string(results))
-		w.blockTypes[string(results)] = i
+		w.addedTypes[k] = i
 	}
 	return i
 }

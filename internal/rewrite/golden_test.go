@@ -26,13 +26,13 @@ func goldenModules() map[string][]byte {
 	}
 }
 
-// golden are the digests of goldenModules as version 1 rewrites them. Whoever
+// golden are the digests of goldenModules as version 2 rewrites them. Whoever
 // changes what comes out must give it another version: recordings name it.
-const goldenVersion = 1
+const goldenVersion = 2
 
 func golden() map[string]string {
 	return map[string]string{
-		"bulk":              "18b31ab8db8cbc49383fe5e9ac65056d",
+		"bulk":              "fd4901f4b0b429520315535b2661a7aa",
 		"floats":            "2ba33301c809dd597d3b1c41eb08384f",
 		"leaf":              "f376d46e35e39156e00e09523cff1848",
 		"loops":             "5d8d27d64f40eae58af638f82dd92d62",

@@ -24,6 +24,7 @@ const (
 	opBrIf         = 0x0d
 	opCall         = 0x10
 	opLocalGet     = 0x20
+	opLocalSet     = 0x21
 	opLocalTee     = 0x22
 	opGlobalGet    = 0x23
 	opGlobalSet    = 0x24
@@ -31,13 +32,19 @@ const (
 	opI64Const     = 0x42
 	opF32Const     = 0x43
 	opF64Const     = 0x44
+	opMemorySize   = 0x3f
 	opI32LtU       = 0x49
+	opI32GtU       = 0x4b
 	opI32LeU       = 0x4d
+	opI64GtU       = 0x56
 	opI64GeS       = 0x59
 	opI32Add       = 0x6a
 	opI32Sub       = 0x6b
+	opI32Or        = 0x72
+	opI64Add       = 0x7c
 	opI64Sub       = 0x7d
 	opI64Mul       = 0x7e
+	opI64Shl       = 0x86
 	opI64ShrU      = 0x88
 	opI64ExtendU   = 0xad
 	opDrop         = 0x1a

@@ -54,6 +54,7 @@ func newRewriter(m *module, keep bool) *rewriter {
 		gas: uint32(len(m.globals)), depth: uint32(len(m.globals)) + 1,
 		tickFunc: uint32(m.importedFuncs), depthFunc: uint32(m.importedFuncs) + 1,
 		maxDepth: min(m.caps.Depth, depthCeiling), mutable: injectedGlobals,
+		piece: pieceBytes,
 	}
 	for _, g := range m.globals {
 		if g.mutable {
@@ -68,7 +69,7 @@ func newRewriter(m *module, keep bool) *rewriter {
 
 // output puts the rewritten module together, in the order of section 5.5.16.
 func (w *rewriter) output() []byte {
-	tickType := w.typeOf(nil) // before the type section is written
+	tickType := w.typeOf(nil, nil) // before the type section is written
 	b := make([]byte, 0, len(w.src)+cap(w.code)-len(w.code)+4096)
 	b = append(b, w.src[:8]...)
 
@@ -80,7 +81,13 @@ func (w *rewriter) output() []byte {
 		imports = appendU32(append(imports, KindFunc), tickType)
 	}
 	b = appendSection(b, secImport, imports)
-	b = w.verbatim(b, secFunction)
+	if w.sections[secFunction] != nil {
+		functions := w.extended(secFunction, len(w.pieced))
+		for range w.pieced {
+			functions = appendU32(functions, w.typeOf(pieceParams(), nil))
+		}
+		b = appendSection(b, secFunction, functions)
+	}
 	if len(w.tables) > w.importedTables {
 		b = appendSection(b, secTable, w.tableOutput())
 	}
@@ -97,7 +104,10 @@ func (w *rewriter) output() []byte {
 	}
 	b = w.verbatim(b, secDataCount)
 	if w.bodies > 0 {
-		n := appendU32(nil, uint32(w.bodies))
+		for _, op := range w.pieced {
+			w.code = w.piecesOf(w.code, op)
+		}
+		n := appendU32(nil, uint32(w.bodies+len(w.pieced)))
 		b = appendU32(append(b, secCode), uint32(len(n)+len(w.code)))
 		b = append(append(b, n...), w.code...)
 	}

@@ -47,8 +47,10 @@ func (e *Engine) Compile(ctx context.Context, rewritten []byte, digest abi.Diges
 	}
 	limited, cancel := ctx, context.CancelFunc(func() {})
 	if e.Deadline > 0 {
-		limited, cancel = context.WithTimeoutCause(ctx, e.Deadline, errDeadline)
+		limited, cancel = context.WithTimeout(ctx, e.Deadline)
 	}
+	// Not sooner: whether limited has ended tells why a compilation failed.
+	defer cancel()
 	type result struct {
 		m   *Module
 		err error
@@ -57,7 +59,6 @@ func (e *Engine) Compile(ctx context.Context, rewritten []byte, digest abi.Diges
 	done := make(chan result)
 	go func() {
 		defer func() { <-e.slot }()
-		defer cancel()
 		m, err := e.compile(limited, rewritten, digest)
 		select {
 		case done <- result{m, err}:
@@ -82,9 +83,6 @@ func (e *Engine) Compile(ctx context.Context, rewritten []byte, digest abi.Diges
 		Hint: "raise admission.compile_deadline in the configuration, if you trust the module: forgeone init --config FILE",
 	}
 }
-
-// errDeadline ends a compilation at the engine's deadline.
-var errDeadline = errors.New("the deadline of compiling is over")
 
 // compile compiles in the calling goroutine.
 func (e *Engine) compile(ctx context.Context, rewritten []byte, digest abi.Digest) (m *Module, err error) {

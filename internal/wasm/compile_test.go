@@ -107,3 +107,16 @@ func TestCloseDoesNotWait(t *testing.T) {
 		t.Errorf("closed again: %v", err)
 	}
 }
+
+// TestInvalidIsNotLate: a module that does not validate is never told to have
+// taken too long.
+func TestInvalidIsNotLate(t *testing.T) {
+	e := engine(t, nil)
+	e.Deadline = time.Hour
+	bad := []byte("\x00asm\x01\x00\x00\x00\xff")
+	for range 2000 {
+		if _, err := e.Compile(t.Context(), bad, abi.Digest{}); abi.CodeOf(err) != "F1-MOD-100" {
+			t.Fatal(err)
+		}
+	}
+}

@@ -32,8 +32,9 @@ func (a *app) runCmd() *cobra.Command {
 		Short: "Run a package, an installed package, or a bare module",
 		Long: `Run a package file, an installed package, or a module that no package vouches
 for (a bare module). Standard input, output and error and the exit code pass
-through. With -o json one object about the run goes to standard error. The guest can do nothing that was not granted and that policy does not
-allow; every call is decided, recorded, and can be replayed.
+through. With -o json one object about the run goes to standard error, after one
+for each socket that listens. The guest can do nothing that was not granted and
+that policy does not allow; every call is decided, recorded, and can be replayed.
 
 A socket that listens on the address of a --listen is descriptor 4 of the guest,
 of the next one 5, and so on; they do not block until the guest says so.
@@ -163,17 +164,7 @@ func (a *app) run(f runFlags, target string, args []string) error {
 		stdout = os.Stdout
 	}
 	s.Stdin, s.Stdout, s.Stderr = host.NewStdin(a.stdin), host.NewStdout(stdout), host.NewStdout(os.Stderr)
-	s.Listening = func(addrs []string) {
-		if f.quiet || a.format != "text" {
-			return
-		}
-		for i, addr := range addrs {
-			fmt.Fprintf(a.stderr, "forgeone: descriptor %d listens on %s\n", firstSocket+i, addr)
-			if ap, err := netip.ParseAddrPort(addr); err == nil && !ap.Addr().IsLoopback() {
-				fmt.Fprintf(a.stderr, "forgeone: other machines may reach %s\n", addr)
-			}
-		}
-	}
+	s.Listening = func(addrs []string) { a.listening(f.quiet, addrs) }
 	scratch := k.Config().Limits().Scratch
 	if s.Limits.Scratch > 0 {
 		scratch = s.Limits.Scratch
@@ -194,6 +185,28 @@ func (a *app) run(f runFlags, target string, args []string) error {
 	}
 	a.say(f, r)
 	return nil
+}
+
+// listening tells on stderr where a run's sockets listen: a port that was given as
+// 0 has been chosen.
+func (a *app) listening(quiet bool, addrs []string) {
+	for i, addr := range addrs {
+		if a.format == "json" {
+			_ = json.NewEncoder(a.stderr).Encode(struct {
+				Schema     string `json:"schema"`
+				Descriptor int    `json:"descriptor"`
+				Address    string `json:"address"`
+			}{"forgeone.listen/v1", firstSocket + i, addr})
+			continue
+		}
+		if quiet {
+			continue
+		}
+		fmt.Fprintf(a.stderr, "forgeone: descriptor %d listens on %s\n", firstSocket+i, addr)
+		if ap, err := netip.ParseAddrPort(addr); err == nil && !ap.Addr().IsLoopback() {
+			fmt.Fprintf(a.stderr, "forgeone: other machines may reach %s\n", addr)
+		}
+	}
 }
 
 type deniedJSON struct {

@@ -48,6 +48,8 @@ type descriptor struct {
 	conn     sock.Connection
 	grant    int // of a socket; a mount knows its own
 
+	tracked *tracked // of a file, once the guest has written to it by d where a quota counts
+
 	memo abi.Memo
 }
 

@@ -114,6 +114,7 @@ func (w *World) performFD(c *abi.Call, o *abi.Object) abi.Errno {
 		c.SetU64(0, uint64(d.pos))
 		return 0
 	case abi.FdClose:
+		w.settleDisk(d)
 		w.fds[o.H] = nil
 		return d.close()
 	case abi.FdRenumber:
@@ -155,6 +156,7 @@ func (w *World) renumber(fd, to int) abi.Errno {
 	if fd == to {
 		return 0
 	}
+	w.settleDisk(w.fds[to])
 	e := w.fds[to].close()
 	w.fds[to], w.fds[fd] = w.fds[fd], nil
 	return e

@@ -9,9 +9,14 @@ import (
 // written: a folder, an empty file and a link take room too.
 const nameCost = 4096
 
-// maxGrown bounds the files whose growth is remembered. What any further one
-// has grown by is not given back when it is cut.
-const maxGrown = 4096
+const (
+	// maxTracked bounds the files whose growth is remembered together with their
+	// names. What any further one has grown by is not given back when it is cut.
+	maxTracked = 4096
+	// unseenMost is how much a guest writes to a file before its size is looked at
+	// again: looking costs as much as a small write, and makes the next one dearer.
+	unseenMost = 64 << 10
+)
 
 // quota is how much the files in granted mounts may still grow. Sizes count, so
 // a hole does; what is cut from a file is given back as far as this run had
@@ -20,11 +25,20 @@ const maxGrown = 4096
 type quota struct {
 	left  uint64
 	none  bool // no limit
-	grown map[fileID]uint64
+	files map[fileID]*tracked
 }
 
 // fileID tells the files of all mounts apart: devices are marked by mount.
 type fileID struct{ dev, ino uint64 }
+
+// tracked is what is known of a file. Descriptors of one file share it.
+type tracked struct {
+	size  uint64 // when it was looked at last, or more since
+	grown uint64 // by this run, and not given back
+	// unseen is what was written since then without making the file larger than
+	// size. If somebody else cut it meanwhile, that much grew it all the same.
+	unseen uint64
+}
 
 // counts tells whether what is done in m counts.
 func (q *quota) counts(m *mount) bool { return !q.none && m != nil && m.grant > 0 }
@@ -38,28 +52,89 @@ func (q *quota) take(n uint64) abi.Errno {
 	return 0
 }
 
-// changed accounts for a file that was as st, marked, and has size bytes now.
-func (q *quota) changed(st *abi.Filestat, size uint64) {
+// of returns what is tracked of the file st.
+func (q *quota) of(st *abi.Filestat) *tracked {
 	id := fileID{st.Dev, st.Ino}
-	switch {
-	case size > st.Size:
-		n := size - st.Size
-		q.left -= min(n, q.left)
-		if q.grown == nil {
-			q.grown = map[fileID]uint64{}
-		}
-		if _, known := q.grown[id]; known || len(q.grown) < maxGrown {
-			q.grown[id] += n
-		}
-	case size < st.Size:
-		back := min(st.Size-size, q.grown[id])
-		if back == 0 {
+	if x := q.files[id]; x != nil {
+		return x
+	}
+	if len(q.files) >= maxTracked {
+		q.forget()
+	}
+	x := &tracked{size: st.Size}
+	if q.files == nil {
+		q.files = map[fileID]*tracked{}
+	}
+	if len(q.files) < maxTracked {
+		q.files[id] = x
+	}
+	return x
+}
+
+// forget makes room for a file: one that has nothing to give back is looked for
+// among a few.
+func (q *quota) forget() {
+	probes := 16
+	for id, x := range q.files {
+		if x.grown == 0 {
+			delete(q.files, id)
 			return
 		}
-		q.left += back
-		if q.grown[id] -= back; q.grown[id] == 0 {
-			delete(q.grown, id)
+		if probes--; probes == 0 {
+			return
 		}
+	}
+}
+
+// add accounts for n bytes by which x's file grew.
+func (q *quota) add(x *tracked, n uint64) {
+	q.left -= min(n, q.left)
+	x.grown += n
+}
+
+// changed accounts for a file that was as st, marked, and has size bytes now.
+func (q *quota) changed(st *abi.Filestat, size uint64) {
+	x := q.of(st)
+	if size > st.Size {
+		q.add(x, size-st.Size)
+	} else {
+		back := min(st.Size-size, x.grown)
+		q.left += back
+		x.grown -= back
+	}
+	x.size, x.unseen = size, 0
+}
+
+// look finds out how large x's file is. What was written to a part that
+// somebody else had cut off is accounted for now.
+func (q *quota) look(x *tracked, size uint64) {
+	if size < x.size {
+		q.add(x, min(x.unseen, size))
+	}
+	x.size, x.unseen = size, 0
+}
+
+// track returns what is known of d's file, looking at it if that is not
+// recent, or anew is set.
+func (w *World) track(d *descriptor, anew bool) (*tracked, abi.Errno) {
+	if d.tracked != nil && !anew && d.tracked.unseen < unseenMost {
+		return d.tracked, 0
+	}
+	st, e := d.stat()
+	if e != 0 {
+		return nil, e
+	}
+	if d.tracked == nil {
+		d.tracked = w.disk.of(&st)
+	}
+	w.disk.look(d.tracked, st.Size)
+	return d.tracked, 0
+}
+
+// settleDisk accounts for what d wrote before it is closed.
+func (w *World) settleDisk(d *descriptor) {
+	if d.tracked != nil && d.tracked.unseen > 0 {
+		_, _ = w.track(d, true) // a file that can't be looked at can't be written to
 	}
 }
 
@@ -69,6 +144,7 @@ func (w *World) sized(c *abi.Call, d *descriptor, end uint64, cut bool, f func()
 	if !w.disk.counts(d.mnt) {
 		return f()
 	}
+	w.settleDisk(d)
 	st, e := d.stat()
 	if e != 0 {
 		return e
@@ -87,41 +163,51 @@ func (w *World) writeAt(c *abi.Call, d *descriptor, p []byte, off int64) (int, a
 	if !w.disk.counts(d.mnt) || len(p) == 0 {
 		return d.file.Pwrite(p, off)
 	}
-	st, e := d.stat()
+	end := uint64(off) + uint64(len(p))
+	x, e := w.track(d, false)
+	if e == 0 && end > x.size && end-x.size > w.disk.left {
+		x, e = w.track(d, true) // others may have made it longer
+	}
 	if e != 0 {
 		return 0, e
 	}
-	if reach := st.Size + w.disk.left; reach >= st.Size && uint64(off)+uint64(len(p)) > reach {
+	if reach := x.size + w.disk.left; reach >= x.size && end > reach {
 		if uint64(off) >= reach {
 			return 0, w.overDisk(c)
 		}
 		p = p[:reach-uint64(off)]
 	}
 	n, e := d.file.Pwrite(p, off)
-	if end := uint64(off) + uint64(n); e == 0 && n > 0 && end > st.Size {
-		w.disk.changed(&st, end)
+	if e != 0 || n == 0 {
+		return n, e
 	}
-	return n, e
+	unseen := uint64(n)
+	if end := uint64(off) + unseen; end > x.size {
+		w.disk.add(x, end-x.size)
+		unseen -= min(unseen, end-x.size)
+		x.size = end
+	}
+	x.unseen += unseen
+	return n, 0
 }
 
-// writeEnd appends p to d's file, as much as the quota has room for.
+// writeEnd appends p to d's file, as much as the quota has room for. What is
+// appended makes the file larger, however large it is.
 func (w *World) writeEnd(c *abi.Call, d *descriptor, p []byte) (n int, end int64, e abi.Errno) {
 	if !w.disk.counts(d.mnt) || len(p) == 0 {
 		return d.file.Append(p)
 	}
+	x, e := w.track(d, false)
+	if e != 0 {
+		return 0, 0, e
+	}
 	if w.disk.left == 0 {
 		return 0, 0, w.overDisk(c)
 	}
-	if uint64(len(p)) > w.disk.left {
-		p = p[:w.disk.left]
-	}
+	p = p[:min(uint64(len(p)), w.disk.left)]
 	if n, end, e = d.file.Append(p); e == 0 {
-		st, e := d.stat()
-		if e != 0 {
-			return n, end, e
-		}
-		st.Size = uint64(end) - uint64(n)
-		w.disk.changed(&st, uint64(end))
+		w.disk.add(x, uint64(n))
+		x.size = max(x.size, uint64(end))
 	}
 	return n, end, e
 }

@@ -80,6 +80,32 @@ func TestDiskQuota(t *testing.T) {
 	h.ok(abi.FdPwrite, fd, "x", 1<<20)
 }
 
+// TestDiskQuotaIsNotDodged: a file that somebody else cuts while the guest writes
+// within its size grows again at the guest's cost.
+func TestDiskQuotaIsNotDodged(t *testing.T) {
+	const size, room = 4 * unseenMost, 2 << 20
+	tree := scratch()
+	h := start(t, Config{Disk: room, Mounts: []Mount{{Guest: "/out", Root: tree, Grant: 1}}})
+	other := start(t, Config{Disk: room, Mounts: []Mount{{Guest: "/out", Root: tree, Grant: 1}}})
+	fd := h.open("out/a", abi.OFlagCreat, all)
+	h.ok(abi.FdPwrite, fd, strings.Repeat("x", size), 0)
+	before := h.w.disk.left
+	theirs := other.open("out/a", 0, all)
+	for range 3 {
+		other.ok(abi.FdFilestatSetSize, theirs, 0)
+		for off := 0; off < size; off += 1024 {
+			h.ok(abi.FdPwrite, fd, strings.Repeat("y", 1024), off)
+		}
+	}
+	h.ok(abi.FdClose, fd)
+	if took := before - h.w.disk.left; took < 3*size || took > 4*size {
+		t.Errorf("%d bytes were taken for %d", took, 3*size)
+	}
+	if other.w.disk.left != room {
+		t.Errorf("another run was given %d bytes", other.w.disk.left-room)
+	}
+}
+
 // TestScratchIsFull: the answer of a full scratch names its limit, that of any
 // other full tree none.
 func TestScratchIsFull(t *testing.T) {

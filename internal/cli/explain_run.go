@@ -9,6 +9,7 @@ import (
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/brain"
 	"github.com/forgeone/forgeone/internal/kernel"
+	"github.com/forgeone/forgeone/internal/trace"
 )
 
 // namesRun tells whether what was given to explain is a run and no code.
@@ -35,6 +36,12 @@ func (a *app) explainRun(id string) error {
 	if err != nil {
 		return err
 	}
+	header := headerOf(k, r)
+	engine, everywhere := "", (*bool)(nil)
+	if header != nil {
+		p := header.Portable()
+		engine, everywhere = header.Engine, &p
+	}
 	info, _ := abi.LookupCode(r.Outcome.Code())
 	return a.emit(struct {
 		Schema   string            `json:"schema"`
@@ -51,11 +58,13 @@ func (a *app) explainRun(id string) error {
 		Fuel     uint64            `json:"fuel"`
 		Limits   abi.Limits        `json:"limits"`
 		Reached  []reachedLimit    `json:"reached"`
+		Engine   string            `json:"engine,omitempty"`
+		Portable *bool             `json:"portable,omitempty"`
 		aboutJSON
 	}{
 		"forgeone.explain.run/v1", r.ID, r.Workload, r.Outcome, r.Exit, info.Code, info.Title, info.Text, r.Calls, r.Denials,
 		append([]abi.DenialCount{}, end.Denied...), end.Fuel, start.Limits, reached(end.Reached, &start.Limits),
-		aboutOf(r, about),
+		engine, everywhere, aboutOf(r, about),
 	}, func(w io.Writer) {
 		how := r.Outcome.String()
 		if r.Outcome == abi.OutcomeExit {
@@ -69,11 +78,25 @@ func (a *app) explainRun(id string) error {
 		for _, d := range end.Denied {
 			fmt.Fprintf(w, "denied    %d × %s by %s\n", d.Count, abi.Action(d.Num), quote(d.Rule))
 		}
+		if header != nil {
+			fmt.Fprintf(w, "engine    %s\nportable  %s\n", engine, portable(header))
+		}
 		aboutRun(w, r, about)
 		for _, l := range reached(end.Reached, &start.Limits) {
 			fmt.Fprintf(w, "limit     %s: %s: %s\nhint      %s\n", l.Code, l.Limit, l.What, l.Hint)
 		}
 	})
+}
+
+// headerOf is the header of r's recording, nil where it can't be read: commands
+// that need it say why.
+func headerOf(k *kernel.Kernel, r brain.Run) *trace.Header {
+	rec, err := k.Recording(r)
+	if err != nil {
+		return nil
+	}
+	defer rec.Close()
+	return rec.Header()
 }
 
 // recordsOf reads the records of r's start and end; a run under way has no end.

@@ -37,8 +37,7 @@ func ReadRegular(path string, limit int64) ([]byte, error) {
 	if st.Size() > limit {
 		return nil, tooLarge
 	}
-	var b bytes.Buffer
-	b.Grow(int(st.Size()) + bytes.MinRead) // ReadFrom looks for the end with that much room
+	b := bytes.NewBuffer(make([]byte, 0, int(st.Size())+bytes.MinRead)) // ReadFrom looks for the end with that much room
 	n, err := b.ReadFrom(io.LimitReader(f, limit+1))
 	if err == nil && n > limit {
 		err = tooLarge

@@ -60,16 +60,7 @@ func (b *bench) canonicalNaNs(l loop) error {
 	if err != nil {
 		return err
 	}
-	n := b.n(l.n)
-	var mine, theirs []sample
-	err = alternate(b.reps,
-		func(int) error { return slope(&mine, ours, n) },
-		func(int) error { return slope(&theirs, rival, n) })
-	if err != nil {
-		return err
-	}
-	b.add(compare(Row{Name: l.name, Unit: "µs/op", Beside: "wazero, whose NaNs differ"}, time.Microsecond, n, mine, theirs))
-	return nil
+	return b.slopes(l, Row{Unit: "µs/op", Beside: "wazero, whose NaNs differ"}, time.Microsecond, ours, rival)
 }
 
 // closeOnDone is a row for scale: wazero beside itself.
@@ -86,16 +77,7 @@ func (b *bench) closeOnDone(l loop) error {
 	if err != nil {
 		return err
 	}
-	n := b.n(l.n)
-	var with, without []sample
-	err = alternate(b.reps,
-		func(int) error { return slope(&with, timed, n) },
-		func(int) error { return slope(&without, plain, n) })
-	if err != nil {
-		return err
-	}
-	b.add(compare(Row{Name: l.name, Unit: "µs/op", Beside: "wazero without it", Note: "neither is ours"}, time.Microsecond, n, with, without))
-	return nil
+	return b.slopes(l, Row{Unit: "µs/op", Beside: "wazero without it", Note: "neither is ours"}, time.Microsecond, timed, plain)
 }
 
 // start measures what a run costs beside its calls: a small Go program from

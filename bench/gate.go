@@ -58,15 +58,21 @@ func (b *bench) loop(l loop, unit string, one time.Duration) error {
 	if err != nil {
 		return err
 	}
+	return b.slopes(l, Row{Unit: unit, Beside: "wazero, its WASI"}, one, ours, rival)
+}
+
+// slopes adds the row of l: what its turns take on one side and on the other.
+func (b *bench) slopes(l loop, r Row, one time.Duration, ours, rival func(n int) (sample, error)) error {
 	n := b.n(l.n)
 	var mine, theirs []sample
-	err = alternate(b.reps,
+	err := alternate(b.reps,
 		func(int) error { return slope(&mine, ours, n) },
 		func(int) error { return slope(&theirs, rival, n) })
 	if err != nil {
 		return err
 	}
-	b.add(compare(Row{Name: l.name, Unit: unit, Beside: "wazero, its WASI"}, one, n, mine, theirs).with(l.bar))
+	r.Name = l.name
+	b.add(compare(r, one, n, mine, theirs).with(l.bar))
 	return nil
 }
 

@@ -72,6 +72,28 @@ type found struct {
 
 // resolve is the reference for walker.find with path_filestat_get's checks.
 func (m *model) resolve(start []string, p string, follow bool) found {
+	f := m.walk(start, p, follow)
+	if len(f.name) > maxName {
+		return found{"", abi.ENAMETOOLONG, 0}
+	}
+	return f
+}
+
+// passed is the places that a path led through, each counted once.
+type passed map[string]bool
+
+// add answers false where name is one too many.
+func (p passed) add(name string) bool {
+	p[name] = true
+	bytes := 0
+	for n := range p {
+		bytes += len(n)
+	}
+	return len(p) <= abi.MaxVia && bytes <= abi.MaxViaNames
+}
+
+func (m *model) walk(start []string, p string, follow bool) found {
+	via := passed{}
 	if p[0] == '/' {
 		return found{path.Clean(p), abi.ENOTCAPABLE, abi.RefuseEscape}
 	}
@@ -126,6 +148,9 @@ func (m *model) resolve(start []string, p string, follow bool) found {
 			if len(at) <= c.floor {
 				return found{path.Clean(nameOf(at) + rest()), abi.ENOTCAPABLE, abi.RefuseEscape}
 			}
+			if !m.leads(at) && !via.add(nameOf(at)) {
+				return found{nameOf(at), abi.ENAMETOOLONG, 0}
+			}
 			at, todo = at[:len(at)-1], todo[1:]
 			continue
 		}
@@ -140,6 +165,9 @@ func (m *model) resolve(start []string, p string, follow bool) found {
 		case t == nil:
 			return found{missing(), abi.ENOENT, 0}
 		case t.link != "" && (!last || follow || c.slash):
+			if name := missing(); !via.add(name) {
+				return found{name, abi.ENAMETOOLONG, 0}
+			}
 			if m.links++; m.links > maxLinks {
 				return found{nameOf(next), abi.ELOOP, 0}
 			}

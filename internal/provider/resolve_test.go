@@ -184,6 +184,9 @@ func TestLinksInAll(t *testing.T) {
 	h.ok(abi.PathSymlink, ".", 3, "w/dot")
 	h.ok(abi.PathFilestatGet, 3, follow, "w/"+strings.Repeat("dot/", maxLinks)+"l0")
 	h.want(abi.ELOOP, abi.PathFilestatGet, 3, follow, "w/"+strings.Repeat("dot/", maxLinks+1)+"l0")
+	// Nor does a link that makes the path longer each time it is followed.
+	h.ok(abi.PathSymlink, "more/"+strings.Repeat("name/", 99), 3, "w/more")
+	h.want(abi.ENAMETOOLONG, abi.PathFilestatGet, 3, follow, "w/more")
 }
 
 func TestDepth(t *testing.T) {

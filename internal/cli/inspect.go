@@ -36,7 +36,9 @@ func (a *app) inspectCmd() *cobra.Command {
 		Long: `Show what a package says and what its module asks for, unverified: anybody may
 have made it. --sbom and --provenance print the statement that is attached to it,
 as JSON. Of a module that is in no package, show what it is and asks for, or why
-it is not admitted; it is neither compiled nor run.`,
+it is not admitted; it is neither compiled nor run. It is judged as a run here
+would: by the limits of the configuration, or by the default ones where there is
+no state folder.`,
 		Args: args(1, 1, "a package file or a module"),
 		RunE: func(_ *cobra.Command, got []string) error {
 			if !sbom && !provenance && kernel.IsModule(got[0]) {
@@ -79,7 +81,7 @@ func (a *app) inspect(p *forgepkg.Package, file string) error {
 			j.Statements = append(j.Statements, statementOf(s))
 		}
 	}
-	if err := importsHold(p, file); err != nil {
+	if err := importsHold(p, file, a.admission().Caps); err != nil {
 		return err
 	}
 	j.Revoked = a.revokedHere(p)
@@ -112,12 +114,12 @@ func (a *app) inspect(p *forgepkg.Package, file string) error {
 }
 
 // importsHold tells whether the module imports what the manifest asks for.
-func importsHold(p *forgepkg.Package, file string) error {
+func importsHold(p *forgepkg.Package, file string, caps rewrite.Caps) error {
 	b, err := p.UnverifiedModule()
 	if err != nil {
 		return err
 	}
-	info, err := rewrite.Inspect(b, rewrite.DefaultCaps())
+	info, err := rewrite.Inspect(b, caps)
 	if err != nil {
 		return kernel.Located(err, file)
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
 	"slices"
 
 	"github.com/forgeone/forgeone/abi"
@@ -26,12 +27,43 @@ type moduleJSON struct {
 	Start     bool         `json:"start"`
 	Exports   int          `json:"exports"`
 	Imports   []importJSON `json:"imports"`
+	Admitted  string       `json:"admitted_by"` // whose limits: "defaults" or "configuration"
 }
 
-// readModule reads and admits a module file, as a run would under the default
-// limits.
-func readModule(file string) ([]byte, *rewrite.Info, error) {
-	caps := rewrite.DefaultCaps()
+// admission are the caps by which a module is judged.
+type admission struct {
+	rewrite.Caps
+	by string // "defaults" or "configuration": that of the node here
+}
+
+// words say whose limits they are.
+func (d admission) words() string {
+	if d.by == "defaults" {
+		return "the default limits"
+	}
+	return "the limits of this node's configuration"
+}
+
+// admission returns the caps by which a run here would judge: the signed
+// configuration's, or the defaults where there is no state folder. Where they
+// can't be known the defaults stand in, and the user is told.
+func (a *app) admission() admission {
+	defaults := admission{rewrite.DefaultCaps(), "defaults"}
+	if _, err := os.Stat(a.homeDir()); err != nil {
+		return defaults
+	}
+	k, err := a.open(kernel.ModEvidence)
+	if err != nil {
+		fmt.Fprintln(a.stderr, "forgeone: what this node's configuration admits is not known: "+err.Error())
+		return defaults
+	}
+	defer k.Close(a.ctx)
+	return admission{k.Config().Caps(), "configuration"}
+}
+
+// readModule reads and admits a module file, as a run here would.
+func readModule(file string, by admission) ([]byte, *rewrite.Info, error) {
+	caps := by.Caps
 	b, err := kernel.ReadModule(file, caps)
 	if err != nil {
 		if abi.CodeOf(err) == "" {
@@ -47,17 +79,18 @@ func readModule(file string) ([]byte, *rewrite.Info, error) {
 }
 
 func (a *app) inspectModule(file string) error {
-	b, info, err := readModule(file)
+	by := a.admission()
+	b, info, err := readModule(file, by)
 	if err != nil {
 		return err
 	}
 	j := moduleJSON{
 		Schema: "forgeone.module/v1", File: file, Module: forgepkg.ModuleDigest(b).Hex(), Size: len(b), Command: slices.Contains(info.Exports, "_start"),
 		Functions: info.Functions, Memory: info.MemoryMin << 16, MemoryMax: info.MemoryMax << 16, Floats: info.Floats, SIMD: info.SIMD, Start: info.Start,
-		Exports: len(info.Exports), Imports: importsOf(kernel.ImportNames(info)),
+		Exports: len(info.Exports), Imports: importsOf(kernel.ImportNames(info)), Admitted: by.by,
 	}
 	return a.emit(j, func(w io.Writer) {
-		fmt.Fprintf(w, "module    %s (%d bytes), admitted by the default limits\n", j.Module, j.Size)
+		fmt.Fprintf(w, "module    %s (%d bytes), admitted by %s\n", j.Module, j.Size, by.words())
 		what := "command"
 		if !j.Command {
 			what = "no command: it exports no _start, so it can't run"

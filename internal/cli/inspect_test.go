@@ -6,6 +6,7 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/forgepkg"
+	"github.com/forgeone/forgeone/internal/rewrite"
 	"github.com/forgeone/forgeone/internal/seal"
 	"github.com/forgeone/forgeone/internal/wasmtest"
 )
@@ -33,7 +34,7 @@ func TestInspectComparesImports(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := importsHold(p, "p.forgepkg"); abi.CodeOf(err) != tc.code {
+		if err := importsHold(p, "p.forgepkg", rewrite.DefaultCaps()); abi.CodeOf(err) != tc.code {
 			t.Errorf("%v: %v", tc.imports, err)
 		}
 	}

@@ -34,7 +34,9 @@ func (a *app) packCmd() *cobra.Command {
 (*.wasm) and, in a folder assets/, its assets. The same input makes the same
 bytes: the time of issue is $SOURCE_DATE_EPOCH where that is set. A bill of
 materials and a provenance are attached as in-toto statements about the module,
-which the key signs as DSSE says, so that other tools can verify them too.`,
+which the key signs as DSSE says, so that other tools can verify them too. The
+module must be one that runs here: the limits of the configuration say what is
+admitted, or the default ones where there is no state folder.`,
 		Example: "  forgeone pack app.wasm -o app.forgepkg --name app --version 1.0.0 --key my.key",
 		Args:    args(1, 1, "a module or a folder"),
 		RunE:    func(_ *cobra.Command, got []string) error { return a.pack(f, got[0]) },
@@ -65,7 +67,8 @@ func (a *app) pack(f packFlags, input string) error {
 	if err != nil {
 		return err
 	}
-	b, info, err := readModule(module)
+	by := a.admission()
+	b, info, err := readModule(module, by)
 	if err != nil {
 		return err
 	}
@@ -112,8 +115,9 @@ func (a *app) pack(f packFlags, input string) error {
 		Version string `json:"version"`
 		Serial  uint64 `json:"serial"`
 		Digest  string `json:"digest"`
-	}{"forgeone.pack/v1", f.out, f.name, f.version, f.serial, d.Hex()}, func(w io.Writer) {
-		fmt.Fprintf(w, "packed %s %s (serial %d) into %s\ndigest %s\n", f.name, f.version, f.serial, f.out, d.Hex())
+		By      string `json:"admitted_by"`
+	}{"forgeone.pack/v1", f.out, f.name, f.version, f.serial, d.Hex(), by.by}, func(w io.Writer) {
+		fmt.Fprintf(w, "packed %s %s (serial %d) into %s\ndigest %s\nmodule admitted by %s\n", f.name, f.version, f.serial, f.out, d.Hex(), by.words())
 	})
 }
 

@@ -111,6 +111,12 @@ func TestRoundTrip(t *testing.T) {
 	}
 	_, err = Entry(o.Dir, 1e9)
 	wantCode(t, err, CodeRecord)
+	last := uint64(len(all) - 1)
+	if rs, err := Entries(o.Dir, last, 0, 5, 0); err != nil || !cmp.Equal(rs, []abi.Record{all[last], all[0], all[5], all[0]}) {
+		t.Fatalf("Entries = %v, %v", rs, err)
+	}
+	_, err = Entries(o.Dir, 5, last+1)
+	wantCode(t, err, CodeRecord)
 }
 
 func TestTransactions(t *testing.T) {

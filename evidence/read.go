@@ -2,9 +2,12 @@ package evidence
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/codec"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -17,6 +20,24 @@ import (
 //
 // Damage is reported as by Verify; use that to know whether a log is genuine.
 func Read(dir string, from uint64, each func(index uint64, r abi.Record) error) error {
+	return readBatches(dir, func(w *walker, b *batch, first uint64) (own, err error) {
+		if w.c.tree.N <= from {
+			return nil, nil
+		}
+		err = w.each(b, first, func(index uint64, r abi.Record) error {
+			if index >= from {
+				own = each(index, r)
+			}
+			return own
+		})
+		return own, err
+	})
+}
+
+// readBatches calls f with every committed batch, the first record of which has
+// index first. own ends the reading and comes back as it is, err as damage of the
+// log.
+func readBatches(dir string, f func(w *walker, b *batch, first uint64) (own, err error)) error {
 	w := newWalker(sys.OS{}, dir)
 	defer func() { _ = w.close() }() // it was only read
 	goal, err := w.extent()
@@ -39,16 +60,7 @@ func Read(dir string, from uint64, each func(index uint64, r abi.Record) error) 
 			}
 			return publish(dir, err)
 		}
-		if w.c.tree.N <= from {
-			continue
-		}
-		var own error
-		err = w.each(b, first, func(index uint64, r abi.Record) error {
-			if index >= from {
-				own = each(index, r)
-			}
-			return own
-		})
+		own, err := f(w, b, first)
 		if own != nil {
 			return own
 		}
@@ -81,15 +93,43 @@ var errStop = errors.New("stop")
 
 // Entry returns the record with the given index, checked as by Read.
 func Entry(dir string, index uint64) (r abi.Record, err error) {
-	err = Read(dir, index, func(_ uint64, got abi.Record) error {
-		r = got
-		return errStop
+	rs, err := Entries(dir, index)
+	if err != nil {
+		return r, err
+	}
+	return rs[0], nil
+}
+
+// Entries returns the records with the given indexes, in that order, checked as
+// by Read, in one reading of the log up to the last of them; no others are
+// decoded. CodeRecord: the log has not all of them.
+func Entries(dir string, indexes ...uint64) ([]abi.Record, error) {
+	wanted := slices.Sorted(slices.Values(indexes))
+	wanted = slices.Compact(wanted)
+	found := make(map[uint64]abi.Record, len(wanted))
+	err := readBatches(dir, func(w *walker, b *batch, first uint64) (own, err error) {
+		for len(wanted) > 0 && wanted[0] < w.c.tree.N {
+			i := wanted[0] - first
+			r, err := codec.DecodeRecord(b.entries[i])
+			if err != nil {
+				return nil, w.c.damage(CodeRecord, b.offsets[i], wanted[0], "a record cannot be decoded", err)
+			}
+			found[wanted[0]], wanted = r, wanted[1:]
+		}
+		if len(wanted) == 0 {
+			return errStop, nil
+		}
+		return nil, nil
 	})
-	if errors.Is(err, errStop) {
-		return r, nil
+	if err != nil && !errors.Is(err, errStop) {
+		return nil, err
 	}
-	if err == nil {
-		err = &abi.Error{Code: CodeRecord, What: "the log has no such record", Where: dir, Hint: "forgeone log list"}
+	if len(wanted) > 0 {
+		return nil, &abi.Error{Code: CodeRecord, What: fmt.Sprintf("the log has no record %d", wanted[0]), Where: dir, Hint: "forgeone log list"}
 	}
-	return r, err
+	rs := make([]abi.Record, len(indexes))
+	for i, n := range indexes {
+		rs[i] = found[n]
+	}
+	return rs, nil
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -28,13 +27,17 @@ func (a *app) explainRun(id string) error {
 	if err != nil {
 		return err
 	}
-	start, end, err := recordsOf(a.logDir(nil), r)
-	if err != nil {
-		return err
-	}
 	about, err := k.About(r)
 	if err != nil {
 		return err
+	}
+	var limits abi.Limits
+	if about.Start != nil {
+		limits = about.Start.Body.Limits
+	}
+	var end abi.RunEnd // of a run under way there is none
+	if about.End != nil {
+		end = about.End.Body
 	}
 	header := headerOf(k, r)
 	engine, everywhere := "", (*bool)(nil)
@@ -63,7 +66,7 @@ func (a *app) explainRun(id string) error {
 		aboutJSON
 	}{
 		"forgeone.explain.run/v1", r.ID, r.Workload, r.Outcome, r.Exit, info.Code, info.Title, info.Text, r.Calls, r.Denials,
-		append([]abi.DenialCount{}, end.Denied...), end.Fuel, start.Limits, reached(end.Reached, &start.Limits),
+		append([]abi.DenialCount{}, end.Denied...), end.Fuel, limits, reached(end.Reached, &limits),
 		engine, everywhere, aboutOf(r, about),
 	}, func(w io.Writer) {
 		how := r.Outcome.String()
@@ -82,7 +85,7 @@ func (a *app) explainRun(id string) error {
 			fmt.Fprintf(w, "engine    %s\nportable  %s\n", engine, portable(header))
 		}
 		aboutRun(w, r, about)
-		for _, l := range reached(end.Reached, &start.Limits) {
+		for _, l := range reached(end.Reached, &limits) {
 			fmt.Fprintf(w, "limit     %s: %s: %s\nhint      %s\n", l.Code, l.Limit, l.What, l.Hint)
 		}
 	})
@@ -97,31 +100,4 @@ func headerOf(k *kernel.Kernel, r brain.Run) *trace.Header {
 	}
 	defer rec.Close()
 	return rec.Header()
-}
-
-// recordsOf reads the records of r's start and end; a run under way has no end.
-func recordsOf(dir string, r brain.Run) (start abi.RunStart, end abi.RunEnd, err error) {
-	one := func(n uint64, take func(body any)) error {
-		err := reader(dir)(dir, n, func(_ uint64, rec abi.Record) error {
-			take(rec.Body)
-			return errEnough
-		})
-		if errors.Is(err, errEnough) {
-			return nil
-		}
-		return err
-	}
-	err = one(r.Start, func(b any) {
-		if s, ok := b.(*abi.RunStart); ok {
-			start = *s
-		}
-	})
-	if err == nil && !r.Open() {
-		err = one(r.End, func(b any) {
-			if e, ok := b.(*abi.RunEnd); ok {
-				end = *e
-			}
-		})
-	}
-	return start, end, err
 }

@@ -148,7 +148,7 @@ func bound(n uint64) string {
 	return config.FormatSize(n)
 }
 
-// aboutJSON is what the log says of a run beside its start and end.
+// aboutJSON is what the log says of what became of a run and its recording.
 type aboutJSON struct {
 	Seal       string        `json:"seal,omitempty"`
 	StopReason string        `json:"stop_reason,omitempty"`

@@ -119,43 +119,42 @@ type Noted[T any] struct {
 	Body  T
 }
 
-// About is what the log says of a run beside its start and end; nil where it says
-// nothing.
+// About is what the log says of a run; nil where it says nothing.
 type About struct {
+	Start   *Noted[abi.RunStart]
+	End     *Noted[abi.RunEnd]
 	Stop    *Noted[abi.RunStop]
 	Held    *Noted[abi.Hold]
 	Dropped *Noted[abi.RecordingDrop]
 }
 
-// About reads from the log why r was stopped, is held, or has no recording any
-// more. It costs a reading of the log up to there.
+// About reads from the log how r started and ended, why it was stopped, is held,
+// or has no recording any more. It costs one reading of the log up to there.
 func (k *Kernel) About(r brain.Run) (a About, err error) {
-	last := max(r.Stop, r.Held, r.Drop)
-	if last == 0 {
-		return a, nil
+	indexes := []uint64{r.Start}
+	for _, n := range []uint64{r.End, r.Stop, r.Held, r.Drop} {
+		if n != 0 {
+			indexes = append(indexes, n)
+		}
 	}
-	err = evidence.Read(k.home.Log(), r.Start, func(index uint64, rec abi.Record) error {
+	records, err := evidence.Entries(k.home.Log(), indexes...)
+	for i, rec := range records {
 		switch b := rec.Body.(type) {
+		case *abi.RunStart:
+			a.Start = notedAt(indexes[i], rec, b)
+		case *abi.RunEnd:
+			a.End = notedAt(indexes[i], rec, b)
 		case *abi.RunStop:
-			if index == r.Stop {
-				a.Stop = &Noted[abi.RunStop]{index, rec.Time, *b}
-			}
+			a.Stop = notedAt(indexes[i], rec, b)
 		case *abi.Hold:
-			if index == r.Held {
-				a.Held = &Noted[abi.Hold]{index, rec.Time, *b}
-			}
+			a.Held = notedAt(indexes[i], rec, b)
 		case *abi.RecordingDrop:
-			if index == r.Drop {
-				a.Dropped = &Noted[abi.RecordingDrop]{index, rec.Time, *b}
-			}
+			a.Dropped = notedAt(indexes[i], rec, b)
 		}
-		if index >= last {
-			return errEnough
-		}
-		return nil
-	})
-	if errors.Is(err, errEnough) {
-		err = nil
 	}
 	return a, err
+}
+
+func notedAt[T any](index uint64, rec abi.Record, body *T) *Noted[T] {
+	return &Noted[T]{index, rec.Time, *body}
 }

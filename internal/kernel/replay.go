@@ -62,24 +62,19 @@ func (k *Kernel) bind(rec *trace.Reader, r brain.Run) error {
 	if !r.Open() && r.Outcome != abi.OutcomeAborted {
 		return rec.CheckSeal(r.Seal)
 	}
-	var want abi.Digest
-	err := evidence.Read(k.home.Log(), r.Start, func(_ uint64, rec abi.Record) error {
-		if b, ok := rec.Body.(*abi.RunStart); ok {
-			want = b.Recording
-		}
-		return errEnough
-	})
-	if err != nil && !errors.Is(err, errEnough) {
+	start, err := evidence.Entry(k.home.Log(), r.Start)
+	if err != nil {
 		return err
+	}
+	var want abi.Digest
+	if b, ok := start.Body.(*abi.RunStart); ok {
+		want = b.Recording
 	}
 	if rec.HeaderDigest() != want {
 		return &abi.Error{Code: trace.CodeOtherSeal, What: "this recording is not the one the log names for the run", Where: k.home.Recording(r.ID)}
 	}
 	return nil
 }
-
-// errEnough ends a reading of the log.
-var errEnough = errors.New("enough")
 
 // Replay is a replay that is loaded: nothing outside memory is needed any more
 // but the open recording.

@@ -69,14 +69,22 @@ func (c *Cache) open(d abi.Digest) (name string, code []byte, ok bool) {
 	return string(body[:n]), body[n:], true
 }
 
-// load puts the code of module d where the engine that uses folder dir finds it.
+// load puts the code of module d where the engine that uses folder dir finds it,
+// whole or not at all.
 func (c *Cache) load(d abi.Digest, dir string) bool {
 	name, code, ok := c.open(d)
 	if !ok {
 		return false
 	}
 	p := filepath.Join(dir, name)
-	return os.MkdirAll(filepath.Dir(p), 0o700) == nil && os.WriteFile(p, code, 0o600) == nil
+	if os.MkdirAll(filepath.Dir(p), 0o700) != nil {
+		return false
+	}
+	if os.WriteFile(p, code, 0o600) != nil {
+		_ = os.Remove(p) // the engine takes half a file for a module that is not valid
+		return false
+	}
+	return true
 }
 
 // settle takes what the engine has just written to dir into the cache, unless

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"syscall"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/experimental"
@@ -38,7 +40,7 @@ func (m *Module) Kind() Kind { return m.e.kind }
 //
 // The context's own error if ctx ended; F1-MOD-100 if the module does not
 // validate, F1-MOD-011 if the deadline is over, F1-MOD-012 if the engine's
-// compiler fails.
+// compiler fails, F1-RUN-165 if the machine code finds no room on its way.
 func (e *Engine) Compile(ctx context.Context, rewritten []byte, digest abi.Digest) (*Module, error) {
 	select {
 	case e.slot <- struct{}{}:
@@ -103,6 +105,9 @@ func (e *Engine) compile(ctx context.Context, rewritten []byte, digest abi.Diges
 		if serr := e.cache.settle(digest, e.dir, hit || err != nil); serr != nil && err == nil {
 			return nil, errors.Join(fmt.Errorf("store compiled code: %w", serr), cm.Close(ctx))
 		}
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return nil, &abi.Error{Code: "F1-RUN-165", What: "there is no room for the module's compiled code", Where: e.dir, Err: err, Hint: "df -h " + filepath.Dir(e.dir)}
 	}
 	if err != nil {
 		return nil, &abi.Error{

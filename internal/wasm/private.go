@@ -3,14 +3,13 @@ package wasm
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
 // The engine reads compiled code from files. It gets them in a private folder
-// (0700, in memory where there is such a place), which is locked as long as its
+// (0700, in memory where there is such a place with room), which is locked as long as its
 // process lives, so that one left behind by a process that was killed can be
 // told and removed by the next.
 const (
@@ -20,12 +19,14 @@ const (
 	privateGrace = time.Minute
 )
 
+// privateRoom is how many bytes there must be where private folders are made:
+// twice the most machine code that a module is admitted with.
+const privateRoom = 1 << 30
+
 // privateRoot is where private folders are made.
 func privateRoot() string {
-	if runtime.GOOS == "linux" {
-		if st, err := os.Stat("/dev/shm"); err == nil && st.IsDir() {
-			return "/dev/shm"
-		}
+	if root := memoryRoot(privateRoom); root != "" {
+		return root
 	}
 	return os.TempDir()
 }

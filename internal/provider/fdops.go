@@ -18,9 +18,18 @@ func (w *World) resolveFD(c *abi.Call, o *abi.Object) {
 		o.Errno = abi.EBADF
 		return
 	}
+	stray, strayed := abi.RefuseNone, abi.ESUCCESS
+	if d.kind == kindFolder && n != abi.FdClose {
+		if stray, strayed = w.whereabouts(d.folder); c.Row.Class == abi.IPC {
+			stray, strayed = abi.RefuseNone, abi.ESUCCESS // on the descriptor, not on what it stands for
+		}
+	}
 	d.describe(o)
 	o.H = int(c.Args[0])
 	if o.Errno = d.unfit(n); o.Errno != 0 {
+		return
+	}
+	if o.Refused, o.Errno = stray, strayed; o.Refused != 0 {
 		return
 	}
 	need := c.Row.Needs

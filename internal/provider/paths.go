@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"path"
 	"strings"
 
 	"github.com/forgeone/forgeone/abi"
@@ -117,7 +118,12 @@ func (w *World) locate(fd uint64, p string, need abi.Rights, l lookup, t *target
 		t.inert, t.errno, t.full = true, e, d.folder.name
 		return
 	}
-	w.walker.find(d.folder, p, l, t)
+	if r, e := w.whereabouts(d.folder); r != 0 {
+		t.refuse(r, e, path.Clean(d.folder.name+"/"+p))
+		t.mnt = d.folder.mnt
+	} else {
+		w.walker.find(d.folder, p, l, t)
+	}
 	if need&^(d.base|d.withheld) != 0 {
 		t.refused, t.errno = abi.RefuseRights, abi.ENOTCAPABLE
 	}

@@ -11,7 +11,8 @@ import (
 type folder struct {
 	place
 	root   *Root
-	shared bool // fd is the root's, counted there
+	shared bool     // fd is the root's, counted there
+	self   identity // zero until it is asked for
 }
 
 var _ tree.Dir = (*folder)(nil)

@@ -25,7 +25,7 @@ func open(t testing.TB, path string, old bool) (*Root, tree.Dir) {
 		t.Fatal(err)
 	}
 	if old {
-		r.openat2, r.appendv = false, false
+		r.openat2, r.appendv, r.named = false, false, false
 	}
 	d := r.Dir()
 	t.Cleanup(func() {

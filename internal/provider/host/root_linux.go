@@ -17,6 +17,7 @@ import (
 type Root struct {
 	openat2    bool // the kernel has it and lets us
 	appendv    bool // try pwritev2 with RWF_APPEND
+	named      bool // the kernel tells the names of open folders
 	maxListing int  // bytes
 	folds      bool // names in the root folder may be spelt in more ways than one
 	// spelt answers ENOENT unless a name that was found in a folder is an entry of it
@@ -61,6 +62,7 @@ func OpenRoot(path string) (*Root, error) {
 		}
 	}
 	r := &Root{fd: fd, refs: 1, openat2: hasOpenat2(fd), appendv: true, maxListing: listLimit, spelt: listed}
+	_, r.named = nameOf(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		unix.Close(fd)
@@ -92,6 +94,13 @@ func (r *Root) Dir() tree.Dir {
 	}
 	r.refs++
 	return &folder{root: r, place: place{r.fd, r.devices[0], r.folds}, shared: true}
+}
+
+// place is the root folder, for whoever has a handle of it.
+func (r *Root) place() place {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return place{r.fd, r.devices[0], r.folds}
 }
 
 // Close gives the folder up once the last handle of it is closed too. Closing

@@ -47,6 +47,16 @@ type Dir interface {
 	Close()
 }
 
+// Movable is a Dir that others than the run may move to elsewhere while it is held.
+type Movable interface {
+	// Where returns the path from the root of the tree to the folder as it is now,
+	// components joined by single slashes; "" is the root itself. was is where the
+	// folder was before. A handle of the root must be open. ENOENT: the folder has
+	// been removed. Another errno: it does not lie beneath the root any more, or
+	// nobody can tell where.
+	Where(was string) (now string, e abi.Errno)
+}
+
 // File is an open regular file. It has no position: descriptors keep theirs.
 type File interface {
 	// Pread reads at off; 0 at the end of the file.

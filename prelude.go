@@ -39,6 +39,7 @@ const (
 	OutcomeRecordingFull = abi.OutcomeRecordingFull
 	OutcomeStopped       = abi.OutcomeStopped
 	OutcomeDenials       = abi.OutcomeDenials
+	OutcomeStack         = abi.OutcomeStack
 )
 
 // CodeOf returns the code of the first *Error in err's chain, "" if there is none.

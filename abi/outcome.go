@@ -21,6 +21,7 @@ const (
 	OutcomeKernel                       // the kernel failed
 	OutcomeDiverged                     // a replay left its recording; never in the log
 	OutcomeDenials                      // too many denied calls
+	OutcomeStack                        // calls took too much of the engine's stack
 	outcomeEnd
 )
 
@@ -50,6 +51,7 @@ var outcomes = [outcomeEnd]struct {
 	OutcomeKernel:        {"kernel-failed", "F1-RUN-141", 125},
 	OutcomeDiverged:      {"diverged", "F1-RPL-001", 1},
 	OutcomeDenials:       {"denials", "F1-RUN-131", 123},
+	OutcomeStack:         {"stack", "F1-RUN-134", 120},
 }
 
 // String returns the outcome's name: "exit", "fuel".

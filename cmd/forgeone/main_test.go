@@ -79,7 +79,7 @@ func prepare(shared string) error {
 			if err := os.MkdirAll(guests, 0o755); err != nil {
 				return err
 			}
-			for _, modules := range []map[string][]byte{wasmtest.Guests(), wasmtest.Endless()} {
+			for _, modules := range []map[string][]byte{wasmtest.Guests(), wasmtest.Endless(), wasmtest.Deep()} {
 				for name, b := range modules {
 					if err := os.WriteFile(filepath.Join(guests, name+".wasm"), b, 0o644); err != nil {
 						return err

@@ -71,7 +71,7 @@ func EndDigest(e *trace.End) abi.Digest {
 
 // deep tells whether a run ended because its calls nested too deep.
 func deep(e *trace.End) bool {
-	return e.Outcome == abi.OutcomeDepth || e.Outcome == abi.OutcomeTrap && e.Trap == wasm.StackOverflow
+	return e.Outcome == abi.OutcomeDepth || e.Outcome == abi.OutcomeStack || e.Outcome == abi.OutcomeTrap && e.Trap == wasm.StackOverflow
 }
 
 // door is the gate, with the stops from outside that the recording names.

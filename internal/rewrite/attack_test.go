@@ -99,7 +99,7 @@ func TestInjectedIsOutOfReach(t *testing.T) {
 	}
 	for name, m := range map[string][]byte{
 		"import of tick":    imp(ReservedModule, TickName),
-		"import of depth":   imp(ReservedModule, DepthName),
+		"import of probe":   imp(ReservedModule, ProbeName),
 		"import of another": imp(ReservedModule, "x"),
 		"export like gas":   section1(globals, section(secExport, vec(export(GasExport, KindGlobal, 0))), last),
 		"export like depth": section1(globals, section(secExport, vec(export(DepthExport, KindGlobal, 0))), last),
@@ -192,7 +192,7 @@ func TestStartFunction(t *testing.T) {
 			}
 			h := newHost(t, compiler())
 			h.limit = 20
-			if _, err := h.rt.InstantiateWithConfig(context.Background(), out, wazero.NewModuleConfig().WithName("")); !errors.Is(err, c.want) {
+			if _, err := instantiate(h.rt, out); !errors.Is(err, c.want) {
 				t.Fatal(cause(err))
 			}
 		})
@@ -294,7 +294,7 @@ func FuzzAttack(f *testing.F) {
 		if _, err := b.Instantiate(ctx); err != nil {
 			t.Fatal(err)
 		}
-		m, err := h.rt.InstantiateWithConfig(ctx, out, wazero.NewModuleConfig().WithName(""))
+		m, err := instantiate(h.rt, out)
 		if err != nil {
 			return
 		}
@@ -302,7 +302,8 @@ func FuzzAttack(f *testing.F) {
 		if gas := int64(m.ExportedGlobal(GasExport).Get()); gas > h.slice || gas < -1<<34 {
 			t.Fatalf("the counter is at %d", gas)
 		}
-		if d := uint32(m.ExportedGlobal(DepthExport).Get()); d > depthCeiling {
+		// Between the start and one call too many.
+		if d := uint32(m.ExportedGlobal(DepthExport).Get()) % (2 * depthFlag); d < maxNested-defaultDepth || d > depthFlag {
 			t.Fatalf("the depth is at %d", d)
 		}
 	})

@@ -8,6 +8,8 @@ func (w *rewriter) beforeBulk(start int) {
 	f.bulk = true
 	f.scratch = max(f.scratch, scratchI32+1)
 	f.calls++ // the charge's
+	f.joins++ // the block around it
+	f.depths += len(f.frames)
 }
 
 // misc reads an instruction behind opMisc. Bulk operations are charged by the

@@ -2,7 +2,7 @@ package rewrite
 
 // Version is the version of the rewriting. It changes whenever a module could
 // come out differently: ticks would fall elsewhere, and recordings name it.
-const Version = 2
+const Version = 3
 
 // Names that the rewriting reserves.
 const (
@@ -10,14 +10,18 @@ const (
 	ReservedModule = "forgeone"
 	// TickName is the function that a guest calls when its gas is used up.
 	TickName = "tick"
-	// DepthName is the function that a guest calls when calls nest too deep.
-	DepthName = "depth"
+	// ProbeName is the function that a guest calls when calls nest too deep, or when
+	// their frames may have grown so much that the host is to look.
+	ProbeName = "probe"
 	// ReservedPrefix begins the name of every injected export.
 	ReservedPrefix = "forgeone:"
 	// GasExport is the gas counter, a mutable i64.
 	GasExport = ReservedPrefix + "gas"
-	// DepthExport is the depth counter, a mutable i32.
+	// DepthExport is the depth counter, a mutable i32: see TooDeep.
 	DepthExport = ReservedPrefix + "depth"
+	// StartExport is a function that calls the module's start function, if it has
+	// one. A host calls it before anything else; the instantiation does not.
+	StartExport = ReservedPrefix + "start"
 )
 
 // Caps bound a module before anything is compiled. A zero field admits nothing
@@ -40,8 +44,8 @@ type Caps struct {
 	Globals int
 	// DataSegments bounds the data segments, and the element segments.
 	DataSegments int
-	// Depth bounds nested calls, in units of frameUnit bytes of estimated stack;
-	// a plain function weighs one.
+	// Depth bounds nested calls of functions that call in turn. More than 262,143
+	// is as much.
 	Depth uint32
 
 	// CanonicalNaN asks for a rewriting that makes every NaN which an instruction

@@ -98,31 +98,5 @@ func (w *rewriter) chargeGrow(b []byte, limit uint32, cost int64) []byte {
 	return w.settle(b)
 }
 
-// enter appends: add weight to the depth counter, and call depth if that is too
-// deep.
-func (w *rewriter) enter(b []byte, weight int64) []byte {
-	b = w.globalGet(b, w.depth)
-	b = append(b, opI32Const)
-	b = appendSigned(b, weight)
-	b = append(b, opI32Add)
-	b = w.globalSet(b, w.depth)
-	b = append(b, opBlock, typeEmpty)
-	b = w.globalGet(b, w.depth)
-	b = append(b, opI32Const)
-	b = appendSigned(b, int64(w.maxDepth))
-	b = append(b, opI32LeU, opBrIf, 0, opCall)
-	b = appendU32(b, w.depthFunc)
-	return append(b, opEnd)
-}
-
-// leave appends: take weight off the depth counter.
-func (w *rewriter) leave(b []byte, weight int64) []byte {
-	b = w.globalGet(b, w.depth)
-	b = append(b, opI32Const)
-	b = appendSigned(b, weight)
-	b = append(b, opI32Sub)
-	return w.globalSet(b, w.depth)
-}
-
 func (w *rewriter) globalGet(b []byte, g uint32) []byte { return appendU32(append(b, opGlobalGet), g) }
 func (w *rewriter) globalSet(b []byte, g uint32) []byte { return appendU32(append(b, opGlobalSet), g) }

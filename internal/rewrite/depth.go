@@ -1,28 +1,93 @@
 package rewrite
 
-// The compiler's stack is a Go slice that it doubles and copies; it refuses to
-// grow it once it has passed 50,000,000 bytes, at a depth that depends on the
-// architecture and on the compiler's version. A recording must not depend on
-// those, so calls are counted here, and the limit must strike first.
+// The compiler keeps a guest's frames in a Go slice that it doubles and copies,
+// and that it refuses to grow only beyond 50,000,000 bytes. How large a frame is
+// depends on the architecture and on what its register allocator does: from some
+// 50 bytes to tens of thousands, and a function can be written to need millions.
+// No estimate made here is both safe and just to real programs, whose largest
+// functions need a fiftieth of what they might.
 //
-// A call is weighed by the stack it may need. Go guests need the limit high: each
-// of their calls is one call here, and nothing but this limit and their own stack
-// in linear memory bounds recursion in Go (a JSON document nested 10,000 levels
-// deep takes more than 20,000 calls). CPython needs it high for its evaluator,
-// whose frame has tens of thousands of values. So a plain function weighs one,
-// and with defaultDepth of 160,000 some 300 bytes of stack stand behind each unit;
-// a function with many values weighs more, but at most maxWeight, since the
-// compiler keeps few of them on the stack at a time. A guest that is written to
-// beat the estimate meets the compiler's own limit: it traps.
+// So two things are counted on every call of a function that calls in turn, both
+// in one i32. Nested calls, exactly: their limit is the same on every machine.
+// And a bound on the bytes of stack, not to limit anything, but to know when to
+// look: wherever the sum passes a multiple of probeBytes, up only, the guest calls
+// probe, and the host, which can measure the stack, decides. Between two looks the
+// stack grows by probeBytes and one frame at most.
+//
+//	bits  0–17  nested calls, from 1<<18-1-limit up, so that
+//	bit     18  is set by the first call too many
+//	bits 19–31  the sum of the frames' bounds in units of frameUnit; bit 31 changes
+//	            at each multiple of probeBytes
 const (
-	defaultDepth = 160_000
-	frameUnit    = 256
-	maxWeight    = 64
-	// depthCeiling keeps the counter from wrapping around.
-	depthCeiling = 1 << 30
+	depthBits = 18
+	depthFlag = 1 << depthBits
+	// maxNested is the most that nested calls can be limited to. Go guests need the
+	// limit high: each of their calls is one call here, and nothing else bounds
+	// recursion in Go but their own stack in linear memory (a JSON document nested
+	// 10,000 levels deep takes more than 20,000 calls).
+	maxNested    = depthFlag - 1
+	defaultDepth = 240_000
+
+	frameUnit  = 512
+	probeBytes = 2 << 20
+	probeFlag  = 1 << 31
+	// frameBytes is what every frame has: return address, frame pointer, what the
+	// compiler keeps of its own.
+	frameBytes = 128
 )
 
-// weight is what a frame with so many bytes of values counts for.
-func weight(bytes uint64) int64 {
-	return int64(min(1+bytes/frameUnit, maxWeight))
+// TooDeep tells from a guest's depth counter, whose probe was called, whether its
+// calls nest too deep.
+func TooDeep(depth uint32) bool { return depth&depthFlag != 0 }
+
+// depthStart is where the depth counter begins.
+func (w *rewriter) depthStart() int32 {
+	return int32(maxNested - min(w.caps.Depth, maxNested))
+}
+
+// depthStep is what a call of the function adds to the depth counter. A frame
+// keeps at most each value that an instruction makes, each local once, and once
+// more wherever control flow meets, and room for what one call takes and gives.
+func (f *function) depthStep() int32 {
+	bytes := frameBytes + f.values + localBytes*uint64(f.nlocals)*uint64(1+f.joins) + callBytes*uint64(f.handed)
+	return int32(uint32(1 + min(1+bytes/frameUnit, probeBytes/frameUnit)<<(depthBits+1)))
+}
+
+// What a local and what a call hands over may need of the stack: a vector's bytes.
+const (
+	localBytes = 8
+	callBytes  = 16
+)
+
+// enter appends: count the call, and call probe if it is one too many, or if the
+// sum of the frames passed a multiple of probeBytes.
+func (w *rewriter) enter(b []byte, step int32) []byte {
+	b = w.globalGet(b, w.depth)
+	b = append(b, opI32Const)
+	b = appendSigned(b, int64(step))
+	b = append(b, opI32Add)
+	b = w.globalSet(b, w.depth)
+	b = append(b, opBlock, typeEmpty)
+	b = w.globalGet(b, w.depth)
+	b = append(b, opI32Const)
+	b = appendSigned(b, int64(step))
+	b = append(b, opI32Sub)
+	b = w.globalGet(b, w.depth)
+	b = append(b, opI32Xor, opI32Const)
+	b = appendSigned(b, int64(probeMask))
+	b = append(b, opI32And, opI32Eqz, opBrIf, 0, opCall)
+	b = appendU32(b, w.probeFunc)
+	return append(b, opEnd)
+}
+
+// probeMask has the bits that a call changes when it is to be looked at.
+const probeMask = -probeFlag | depthFlag
+
+// leave appends: count the call as done.
+func (w *rewriter) leave(b []byte, step int32) []byte {
+	b = w.globalGet(b, w.depth)
+	b = append(b, opI32Const)
+	b = appendSigned(b, int64(step))
+	b = append(b, opI32Sub)
+	return w.globalSet(b, w.depth)
 }

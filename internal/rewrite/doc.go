@@ -12,7 +12,7 @@
 //
 // The rewritten module differs from the original in this:
 //
-//   - It imports "forgeone" "tick" and "forgeone" "depth", both func() -> (),
+//   - It imports "forgeone" "tick" and "forgeone" "probe", both func() -> (),
 //     after its own imports.
 //   - It ends its globals with a gas counter (i64) and a depth counter (i32)
 //     and exports them as "forgeone:gas" and "forgeone:depth"; each mutable
@@ -24,16 +24,20 @@
 //   - memory.fill and memory.copy whose length the counter does not cover are
 //     done in pieces, each charged before it is done, by functions that are
 //     added behind all others (pieces.go).
-//   - Functions that call add their weight to the depth counter and take it
-//     off when they return; past Caps.Depth the guest calls depth.
+//   - Functions that call count in the depth counter while they run; past
+//     Caps.Depth, and now and then while frames pile up, the guest calls probe
+//     (depth.go).
+//   - The start function is called by a function that is added and exported as
+//     "forgeone:start", for the host to call first, and not by the instantiation.
 //   - Tables have a maximum, so that table.grow cannot pass Caps.Table.
 //   - Custom sections are dropped, but for the names of functions.
 //   - With Caps.CanonicalNaN every computed NaN has the same bits (nan.go).
 //
 // The host's tick either unwinds the guest or sets the gas counter to a
 // positive slice; the counter it finds is negative by what the guest has
-// overdrawn. The host's depth unwinds the guest. After an unwinding the depth
-// counter is stale: a host that enters the instance again sets it to 0 first.
+// overdrawn. The host's probe unwinds the guest if TooDeep says so of the depth
+// counter, and otherwise may. After an unwinding the depth counter is stale: a
+// host that enters the instance again sets it to what it was first.
 //
 // The same module and caps give the same bytes, on every machine.
 package rewrite

@@ -6,8 +6,7 @@ type rewriter struct {
 	ops, vecs *[256]opInfo
 
 	gas, depth          uint32 // injected globals
-	tickFunc, depthFunc uint32 // injected functions
-	maxDepth            uint32
+	tickFunc, probeFunc uint32 // injected functions
 
 	code       []byte // the code section's entries so far
 	keep       bool   // whether they are wanted
@@ -39,6 +38,7 @@ type function struct {
 	dead    bool // no path leads to the current instruction
 	values  uint64
 	calls   int  // calls of any kind
+	handed  int  // the most that a call takes and gives
 	inner   bool // calls something that may call in turn
 	bulk    bool // has bulk operations
 	scratch int  // scratch locals that are used, with those before them: see scratchTypes
@@ -155,9 +155,9 @@ func (w *rewriter) assemble(groups int, decls []byte) {
 	// its own but that of a function of pieces: the host's functions never call
 	// back. So at most two small frames go uncounted, on top of those that are.
 	if f.inner {
-		weight := weight(f.values + 8*uint64(f.nlocals))
-		h = w.enter(h, weight)
-		t = append(w.leave(t, weight), opEnd)
+		step := f.depthStep()
+		h = w.enter(h, step)
+		t = append(w.leave(t, step), opEnd)
 	}
 	if entry > 0 {
 		h = w.tick(h, min(entry, maxCost))

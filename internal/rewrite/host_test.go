@@ -18,10 +18,11 @@ var (
 
 // host is the other side of a rewritten module: it hands out slices of gas.
 type host struct {
-	rt    wazero.Runtime
-	slice int64
-	ticks int // so far
-	limit int // ticks after which a guest is stopped
+	rt     wazero.Runtime
+	slice  int64
+	ticks  int // so far
+	probes int
+	limit  int // ticks after which a guest is stopped
 	// lowest is the lowest that the counter was found at.
 	lowest int64
 	// overdrawn is the sum of what it was found at.
@@ -42,9 +43,11 @@ func newHost(t testing.TB, config wazero.RuntimeConfig) *host {
 		}
 		m.ExportedGlobal(GasExport).(api.MutableGlobal).Set(uint64(h.slice))
 	}), nil, nil).Export(TickName)
-	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(context.Context, api.Module, []uint64) {
-		panic(errDepth)
-	}), nil, nil).Export(DepthName)
+	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(_ context.Context, m api.Module, _ []uint64) {
+		if h.probes++; TooDeep(uint32(m.ExportedGlobal(DepthExport).Get())) {
+			panic(errDepth)
+		}
+	}), nil, nil).Export(ProbeName)
 	if _, err := b.Instantiate(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -70,11 +73,24 @@ func (h *host) start(t testing.TB, module []byte, caps Caps) api.Module {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := h.rt.InstantiateWithConfig(context.Background(), out, wazero.NewModuleConfig().WithName(""))
+	m, err := instantiate(h.rt, out)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// instantiate instantiates a rewritten module, and runs its start function.
+func instantiate(rt wazero.Runtime, module []byte) (api.Module, error) {
+	ctx := context.Background()
+	m, err := rt.InstantiateWithConfig(ctx, module, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	if err != nil {
+		return nil, err
+	}
+	if f := m.ExportedFunction(StartExport); f != nil {
+		_, err = f.Call(ctx)
+	}
+	return m, err
 }
 
 // cause returns an error's text without the stack trace.

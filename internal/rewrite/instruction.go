@@ -200,6 +200,7 @@ func (w *rewriter) call(start int) {
 func (w *rewriter) called(t funcType) {
 	f := &w.function
 	f.calls++
+	f.handed = max(f.handed, len(t.params)+len(t.results))
 	w.native += nativeValue * int64(len(t.params)+len(t.results))
 	f.straight = false
 	f.values += 8 * uint64(len(t.results))

@@ -33,6 +33,7 @@ const (
 	opF32Const     = 0x43
 	opF64Const     = 0x44
 	opMemorySize   = 0x3f
+	opI32Eqz       = 0x45
 	opI32LtU       = 0x49
 	opI32GtU       = 0x4b
 	opI32LeU       = 0x4d
@@ -40,7 +41,9 @@ const (
 	opI64GeS       = 0x59
 	opI32Add       = 0x6a
 	opI32Sub       = 0x6b
+	opI32And       = 0x71
 	opI32Or        = 0x72
+	opI32Xor       = 0x73
 	opI64Add       = 0x7c
 	opI64Sub       = 0x7d
 	opI64Mul       = 0x7e

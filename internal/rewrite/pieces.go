@@ -31,6 +31,7 @@ const (
 func (w *rewriter) pieceable(start int, op byte) {
 	w.beforeBulk(start)
 	f := &w.function
+	f.joins++ // an if with an else, in place of a block
 	b := w.priceBulk(f.body, memoryShift)
 	b = w.globalSet(append(b, opI64Sub), w.gas)
 	b = w.globalGet(b, w.gas)

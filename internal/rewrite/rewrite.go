@@ -52,9 +52,8 @@ func newRewriter(m *module, keep bool) *rewriter {
 	w := &rewriter{
 		module: m, ops: instructions(), vecs: vectors(), keep: keep,
 		gas: uint32(len(m.globals)), depth: uint32(len(m.globals)) + 1,
-		tickFunc: uint32(m.importedFuncs), depthFunc: uint32(m.importedFuncs) + 1,
-		maxDepth: min(m.caps.Depth, depthCeiling), mutable: injectedGlobals,
-		piece: pieceBytes,
+		tickFunc: uint32(m.importedFuncs), probeFunc: uint32(m.importedFuncs) + 1,
+		mutable: injectedGlobals, piece: pieceBytes,
 	}
 	for _, g := range m.globals {
 		if g.mutable {
@@ -76,15 +75,18 @@ func (w *rewriter) output() []byte {
 	// Each section below but the verbatim ones begins with its count.
 	b = appendSection(b, secType, append(w.extended(secType, w.extras), w.extraTypes...))
 	imports := w.extended(secImport, injectedFuncs)
-	for _, name := range []string{TickName, DepthName} {
+	for _, name := range []string{TickName, ProbeName} {
 		imports = appendString(appendString(imports, ReservedModule), name)
 		imports = appendU32(append(imports, KindFunc), tickType)
 	}
 	b = appendSection(b, secImport, imports)
-	if w.sections[secFunction] != nil {
-		functions := w.extended(secFunction, len(w.pieced))
+	if added := w.added(); w.sections[secFunction] != nil || added > 0 {
+		functions := w.extended(secFunction, added)
 		for range w.pieced {
 			functions = appendU32(functions, w.typeOf(pieceParams(), nil))
+		}
+		if w.hasStart {
+			functions = appendU32(functions, tickType)
 		}
 		b = appendSection(b, secFunction, functions)
 	}
@@ -94,25 +96,36 @@ func (w *rewriter) output() []byte {
 	b = w.verbatim(b, secMemory)
 	b = appendSection(b, secGlobal, w.globalOutput())
 	b = appendSection(b, secExport, w.exportOutput())
-	if w.hasStart {
-		b = appendSection(b, secStart, appendU32(nil, w.renumber(w.start)))
-	}
 	if sec := w.sections[secElement]; sec != nil {
 		r, elements := *sec, appendU32(nil, uint32(w.elements))
 		w.elementSection(&r, &elements)
 		b = appendSection(b, secElement, elements)
 	}
 	b = w.verbatim(b, secDataCount)
-	if w.bodies > 0 {
+	if all := w.bodies + w.added(); all > 0 {
 		for _, op := range w.pieced {
 			w.code = w.piecesOf(w.code, op)
 		}
-		n := appendU32(nil, uint32(w.bodies+len(w.pieced)))
+		if w.hasStart {
+			call := append(appendU32([]byte{0, opCall}, w.renumber(w.start)), opEnd)
+			w.code = appendString(w.code, string(call))
+		}
+		n := appendU32(nil, uint32(all))
 		b = appendU32(append(b, secCode), uint32(len(n)+len(w.code)))
 		b = append(append(b, n...), w.code...)
 	}
 	b = w.verbatim(b, secData)
 	return w.appendNames(b)
+}
+
+// added is the number of functions that follow the module's own: those that do
+// bulk operations in pieces, and one that calls the start function. That itself
+// is not exported, since an export would allow references to it.
+func (w *rewriter) added() int {
+	if w.hasStart {
+		return len(w.pieced) + 1
+	}
+	return len(w.pieced)
 }
 
 // verbatim appends a section as it was, if it was there.
@@ -162,13 +175,18 @@ func (w *rewriter) globalOutput() []byte {
 		w.globalSection(&r, &b)
 	}
 	b = append(b, typeI64, 1, opI64Const, 0, opEnd)
-	return append(b, typeI32, 1, opI32Const, 0, opEnd)
+	b = appendSigned(append(b, typeI32, 1, opI32Const), int64(w.depthStart()))
+	return append(b, opEnd)
 }
 
 // exportOutput returns the export section with functions renumbered, the
 // counters and the mutable globals.
 func (w *rewriter) exportOutput() []byte {
-	b := appendU32(nil, uint32(len(w.info.Exports)+len(w.info.Globals)+injectedGlobals))
+	n := len(w.info.Exports) + len(w.info.Globals) + injectedGlobals
+	if w.hasStart {
+		n++
+	}
+	b := appendU32(nil, uint32(n))
 	if sec := w.sections[secExport]; sec != nil {
 		r := *sec
 		for range r.u32() {
@@ -181,6 +199,9 @@ func (w *rewriter) exportOutput() []byte {
 	}
 	b = appendU32(append(appendString(b, GasExport), KindGlobal), w.gas)
 	b = appendU32(append(appendString(b, DepthExport), KindGlobal), w.depth)
+	if w.hasStart {
+		b = appendU32(append(appendString(b, StartExport), KindFunc), w.renumber(uint32(len(w.funcs)+len(w.pieced))))
+	}
 	for i := w.importedGlobals; i < len(w.globals); i++ {
 		if w.globals[i].mutable {
 			b = appendU32(append(appendString(b, globalExport(i)), KindGlobal), uint32(i))

@@ -45,7 +45,7 @@ func TestWaysOut(t *testing.T) {
 				if err != nil || r[0] != n {
 					t.Errorf("f(%d) = %v, %v", n, r, cause(err))
 				}
-				if d := m.ExportedGlobal(DepthExport).Get(); d != 0 {
+				if d := m.ExportedGlobal(DepthExport).Get(); d != maxNested-defaultDepth {
 					t.Errorf("depth after f(%d) is %d", n, d)
 				}
 			}
@@ -125,7 +125,7 @@ func TestRenumbering(t *testing.T) {
 	if _, err := b.Instantiate(ctx); err != nil {
 		t.Fatal(err)
 	}
-	inst, err := h.rt.InstantiateWithConfig(ctx, out, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	inst, err := instantiate(h.rt, out)
 	if err != nil {
 		t.Fatal(err)
 	}

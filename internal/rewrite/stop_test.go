@@ -112,10 +112,10 @@ func TestStoppedInstance(t *testing.T) {
 			t.Fatal(cause(err))
 		}
 		// f is on the stack, the loop is a leaf.
-		if d := m.ExportedGlobal(DepthExport).Get(); d != 1 {
+		if d := m.ExportedGlobal(DepthExport).Get() % depthFlag; d != maxNested-defaultDepth+1 {
 			t.Fatalf("depth is %d", d)
 		}
-		m.ExportedGlobal(DepthExport).(interface{ Set(uint64) }).Set(0)
+		m.ExportedGlobal(DepthExport).(interface{ Set(uint64) }).Set(maxNested - defaultDepth)
 	}
 }
 
@@ -133,7 +133,7 @@ func TestDepth(t *testing.T) {
 			if r, err := m.ExportedFunction("f").Call(context.Background(), 99); err != nil || r[0] != 99 {
 				t.Fatalf("100 frames: %v, %v", r, cause(err))
 			}
-			if d := m.ExportedGlobal(DepthExport).Get(); d != 0 {
+			if d := m.ExportedGlobal(DepthExport).Get(); d != maxNested-100 {
 				t.Fatalf("depth after returning is %d", d)
 			}
 			if _, err := m.ExportedFunction("f").Call(context.Background(), 100); !errors.Is(err, errDepth) {

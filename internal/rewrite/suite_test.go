@@ -71,6 +71,9 @@ func (s *stage) load(src []byte, c command, as string) error {
 	if m != nil && c.Name != "" {
 		s.names[c.Name] = m
 	}
+	if err == nil && m.ExportedFunction(StartExport) != nil {
+		_, err = m.ExportedFunction(StartExport).Call(ctx)
+	}
 	return err
 }
 
@@ -254,6 +257,7 @@ func runScript(t *testing.T, script string, spectest []byte, stages ...*stage) (
 // indices of functions and the maxima of tables.
 func reason(err error) string {
 	s, _, _ := strings.Cut(cause(err), "maximum size mismatch")
+	s = regexp.MustCompile(`^start function\[\d+\] failed: `).ReplaceAllString(s, "") // rewritten, it is called like any other
 	return regexp.MustCompile(`function\[\d+\]`).ReplaceAllString(s, "function")
 }
 

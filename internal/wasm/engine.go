@@ -147,6 +147,7 @@ func (e *Engine) exportHost(ctx context.Context) error {
 	}
 	_, err := e.rt.NewHostModuleBuilder("forgeone").
 		NewFunctionBuilder().WithGoModuleFunction(hook((*Guest).tick), nil, nil).Export("tick").
+		NewFunctionBuilder().WithGoModuleFunction(hook((*Guest).probe), nil, nil).Export("probe").
 		NewFunctionBuilder().WithGoModuleFunction(hook((*Guest).tooDeep), nil, nil).Export("depth").
 		Instantiate(ctx)
 	return err

@@ -13,12 +13,12 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/rewrite"
 )
 
 const (
-	gasExport = "forgeone:gas" // the rewriter's gas counter (see package rewrite)
-	injected  = 2              // globals that the rewriter adds, after the module's own
-	entry     = "_start"
+	injected = 2 // globals that the rewriter adds, after the module's own
+	entry    = "_start"
 )
 
 // Exit is how a guest ended.
@@ -36,6 +36,8 @@ type Guest struct {
 	mod    api.Module
 	mem    api.Memory
 	gas    api.MutableGlobal
+	depth  api.Global // nil in a module that an older rewriter made
+	gauge  gauge      // of the call that the guest is in
 	c      abi.Call
 	in     []byte // gathered input; reused
 	vecs   []byte // the iovecs of the call's output, as in guest memory; reused
@@ -50,8 +52,9 @@ type Guest struct {
 // when it trapped or was stopped; its owner closes it. An error means that the
 // module can't be run at all.
 //
-// Calls that nest deeper than the rewriter's cap end with abi.OutcomeDepth. The
-// interpreter allows 2,000 of them whatever the cap; there, more end so too.
+// Calls that nest deeper than the rewriter's cap end with abi.OutcomeDepth, those
+// that take more stack than they may with abi.OutcomeStack. The interpreter allows
+// 2,000 nested calls whatever the cap; there, more end with abi.OutcomeDepth too.
 func (m *Module) Run(ctx context.Context, door Door, maxPages uint32) (guest *Guest, ex Exit, err error) {
 	g := &Guest{door: door, kind: m.e.kind}
 	if err := m.Command(); err != nil {
@@ -74,7 +77,7 @@ func (m *Module) Run(ctx context.Context, door Door, maxPages uint32) (guest *Gu
 	mod, err := m.e.rt.InstantiateModule(gctx, m.cm, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err == nil {
 		g.bind(mod)
-		_, err = mod.ExportedFunction(entry).Call(gctx)
+		err = g.run(gctx, rewrite.StartExport, entry)
 	}
 	ex = g.ended(err)
 	if g.mod == nil && ex.Outcome == abi.OutcomeKernel {
@@ -85,6 +88,23 @@ func (m *Module) Run(ctx context.Context, door Door, maxPages uint32) (guest *Gu
 		ex.Gas = int64(g.gas.Get())
 	}
 	return g, ex, nil
+}
+
+// run calls each of the functions that the guest has.
+func (g *Guest) run(ctx context.Context, names ...string) (err error) {
+	for _, name := range names {
+		f := g.mod.ExportedFunction(name)
+		if f == nil {
+			continue
+		}
+		if g.gauge, err = gaugeOf(f, g.kind); err != nil {
+			return err
+		}
+		if _, err = f.Call(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Command tells whether the module is one that runs: it exports a function
@@ -109,7 +129,8 @@ func (g *Guest) bind(mod api.Module) {
 	if g.memory != nil { // asked of ourselves: without one the engine answers a nil that is none
 		g.mem = mod.Memory()
 	}
-	g.gas, _ = mod.ExportedGlobal(gasExport).(api.MutableGlobal)
+	g.gas, _ = mod.ExportedGlobal(rewrite.GasExport).(api.MutableGlobal)
+	g.depth = mod.ExportedGlobal(rewrite.DepthExport)
 }
 
 // ended says how the guest ended from the error of its call.
@@ -166,11 +187,27 @@ func (g *Guest) tick(mod api.Module) {
 	}
 }
 
-// tooDeep answers guest calls nested deeper than the rewriter's cap.
+// tooDeep answers guest calls nested deeper than the rewriter's cap in modules that
+// versions 1 and 2 of it made.
 func (g *Guest) tooDeep(mod api.Module) {
 	g.bind(mod)
 	g.stop = abi.OutcomeDepth
 	unwind()
+}
+
+// probe answers guest calls that nest too deep, or whose frames may have piled up.
+// It counts as a tick, so that a recording can say at which of them the run ended:
+// how large frames are is the engine's choice, and differs between architectures.
+func (g *Guest) probe(mod api.Module) {
+	g.bind(mod)
+	if rewrite.TooDeep(uint32(g.depth.Get())) {
+		g.tooDeep(mod)
+	}
+	g.tick(mod)
+	if g.gauge.used() > stackBytes {
+		g.stop = abi.OutcomeStack
+		unwind()
+	}
 }
 
 // Tagger makes a tag of data under a number used once.

@@ -37,7 +37,7 @@ func (d *door) Tick(int64) (int64, abi.Outcome) {
 
 func (d *door) StringsSize(abi.Num) (int, int) { return 2, 5 }
 
-func compile(t *testing.T, e *Engine, module []byte) *Module {
+func compile(t testing.TB, e *Engine, module []byte) *Module {
 	t.Helper()
 	code, _, err := rewrite.Rewrite(module, rewrite.DefaultCaps())
 	if err != nil {
@@ -50,7 +50,7 @@ func compile(t *testing.T, e *Engine, module []byte) *Module {
 	return m
 }
 
-func engine(t *testing.T, c *Cache) *Engine {
+func engine(t testing.TB, c *Cache) *Engine {
 	t.Helper()
 	e, err := New(t.Context(), c)
 	if err != nil {

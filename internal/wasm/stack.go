@@ -1,0 +1,53 @@
+package wasm
+
+import (
+	"errors"
+	"reflect"
+)
+
+// stackBytes is how much of the engine's stack the calls of a guest may take:
+// enough for 220,000 nested calls of a Go guest, whose frames have some 56 bytes.
+// It is looked at where package rewrite has the guest call probe, so it is passed
+// by what grows between two looks and by one frame at most. The engine doubles its
+// stack and copies it, so twice as much is resident for a while.
+const stackBytes = 12 << 20
+
+// gauge tells how much of the engine's stack a call takes. The engine has no
+// function that says so; what is read here is what its own dispatch goes by, by
+// the names of its fields, and never written. A version of the engine that has it
+// otherwise is found by the first run, which is refused.
+type gauge struct {
+	call    reflect.Value // the engine's state of the call; zero on the interpreter, which bounds its stack itself
+	top, sp reflect.Value
+}
+
+var errNoGauge = errors.New("the engine does not let its stack be measured")
+
+// gaugeOf returns the gauge of calls of f, a function of an engine of kind k.
+func gaugeOf(f any, k Kind) (gauge, error) {
+	if k == Interpreter {
+		return gauge{}, nil
+	}
+	v := reflect.ValueOf(f)
+	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+		return gauge{}, errNoGauge
+	}
+	var sp reflect.Value
+	top := v.Elem().FieldByName("stackTop")
+	if exec := v.Elem().FieldByName("execCtx"); exec.Kind() == reflect.Struct {
+		sp = exec.FieldByName("stackPointerBeforeGoCall")
+	}
+	if top.Kind() != reflect.Uintptr || sp.Kind() != reflect.Pointer {
+		return gauge{}, errNoGauge
+	}
+	return gauge{v, top, sp}, nil
+}
+
+// used returns the bytes of stack that the call under way takes. It is called from
+// a host function that the guest called, on the call's own goroutine.
+func (g gauge) used() uint64 {
+	if !g.call.IsValid() {
+		return 0
+	}
+	return g.top.Uint() - uint64(g.sp.Pointer())
+}

@@ -10,8 +10,8 @@ const (
 	ReservedModule = "forgeone"
 	// TickName is the function that a guest calls when its gas is used up.
 	TickName = "tick"
-	// ProbeName is the function that a guest calls when calls nest too deep, or when
-	// their frames may have grown so much that the host is to look.
+	// ProbeName is the function that a guest calls when calls nest too deep, and when
+	// their frames or the memory may have grown so much that the host is to look.
 	ProbeName = "probe"
 	// ReservedPrefix begins the name of every injected export.
 	ReservedPrefix = "forgeone:"

@@ -12,7 +12,8 @@ package rewrite
 // And a bound on the bytes of stack, not to limit anything, but to know when to
 // look: wherever the sum passes a multiple of probeBytes, up only, the guest calls
 // probe, and the host, which can measure the stack, decides. Between two looks the
-// stack grows by probeBytes and one frame at most.
+// stack grows by probeBytes and one frame at most. It calls probe after memory.grow
+// too, so that the host can hold stack and memory against one limit.
 //
 //	bits  0–17  nested calls, from 1<<18-1-limit up, so that
 //	bit     18  is set by the first call too many

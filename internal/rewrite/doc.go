@@ -26,7 +26,7 @@
 //     added behind all others (pieces.go).
 //   - Functions that call count in the depth counter while they run; past
 //     Caps.Depth, and now and then while frames pile up, the guest calls probe
-//     (depth.go).
+//     (depth.go); and after each memory.grow.
 //   - The start function is called by a function that is added and exported as
 //     "forgeone:start", for the host to call first, and not by the instantiation.
 //   - Tables have a maximum, so that table.grow cannot pass Caps.Table.

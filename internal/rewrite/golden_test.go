@@ -32,7 +32,7 @@ const goldenVersion = 3
 
 func golden() map[string]string {
 	return map[string]string{
-		"bulk":              "bcdf2ee4b34b18a96b305cacc83c96b9",
+		"bulk":              "eda844f905d85cdd73d5ae36920a5f9f",
 		"floats":            "444e4e804f17932337ff3b6156e7dae8",
 		"leaf":              "5db318d5f0063024f9a0d53c9f5e007d",
 		"loops":             "c4a99eee7bec2abaa0eb8f02605e2d91",

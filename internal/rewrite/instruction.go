@@ -66,6 +66,8 @@ func (w *rewriter) instruction() {
 		if info.imm == immMemGrow {
 			w.beforeBulk(start)
 			f.body = w.chargeGrow(f.body, 1<<16, pageCost)
+			f.flush(r.at)
+			f.body = appendU32(append(f.body, opCall), w.probeFunc)
 		}
 	case immSelect:
 		if n := r.u32(); r.err == nil && n != 1 {

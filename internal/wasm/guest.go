@@ -38,6 +38,7 @@ type Guest struct {
 	gas    api.MutableGlobal
 	depth  api.Global // nil in a module that an older rewriter made
 	gauge  gauge      // of the call that the guest is in
+	limit  uint64     // the most bytes of memory
 	c      abi.Call
 	in     []byte // gathered input; reused
 	vecs   []byte // the iovecs of the call's output, as in guest memory; reused
@@ -56,7 +57,7 @@ type Guest struct {
 // that take more stack than they may with abi.OutcomeStack. The interpreter allows
 // 2,000 nested calls whatever the cap; there, more end with abi.OutcomeDepth too.
 func (m *Module) Run(ctx context.Context, door Door, maxPages uint32) (guest *Guest, ex Exit, err error) {
-	g := &Guest{door: door, kind: m.e.kind}
+	g := &Guest{door: door, kind: m.e.kind, limit: uint64(maxPages) * PageSize}
 	if err := m.Command(); err != nil {
 		return nil, Exit{}, err
 	}
@@ -195,7 +196,8 @@ func (g *Guest) tooDeep(mod api.Module) {
 	unwind()
 }
 
-// probe answers guest calls that nest too deep, or whose frames may have piled up.
+// probe answers guest calls that nest too deep, or whose frames may have piled up,
+// and the growth of memory.
 // It counts as a tick, so that a recording can say at which of them the run ended:
 // how large frames are is the engine's choice, and differs between architectures.
 func (g *Guest) probe(mod api.Module) {
@@ -204,7 +206,7 @@ func (g *Guest) probe(mod api.Module) {
 		g.tooDeep(mod)
 	}
 	g.tick(mod)
-	if g.gauge.used() > stackBytes {
+	if g.gauge.used() > g.stackLimit() {
 		g.stop = abi.OutcomeStack
 		unwind()
 	}

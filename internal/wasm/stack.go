@@ -5,12 +5,27 @@ import (
 	"reflect"
 )
 
-// stackBytes is how much of the engine's stack the calls of a guest may take:
-// enough for 220,000 nested calls of a Go guest, whose frames have some 56 bytes.
+// How much of the engine's stack the calls of a guest may take: stackBytes, and
+// more, up to stackMost, if the guest leaves its memory unused. The engine doubles
+// its stack and copies it, so up to two and a half times as much is resident for a
+// while; it is therefore two fifths of what the memory has left. A Go guest, whose
+// frames have some 56 bytes, nests 220,000 calls in stackBytes alone.
+//
 // It is looked at where package rewrite has the guest call probe, so it is passed
-// by what grows between two looks and by one frame at most. The engine doubles its
-// stack and copies it, so twice as much is resident for a while.
-const stackBytes = 12 << 20
+// by what grows between two looks and by one frame at most.
+const (
+	stackBytes = 12 << 20
+	stackMost  = 32 << 20
+)
+
+// stackLimit is what the calls under way may take now.
+func (g *Guest) stackLimit() uint64 {
+	unused := g.limit
+	if g.mem != nil {
+		unused -= min(unused, uint64(g.mem.Size()))
+	}
+	return min(stackBytes+unused*2/5, stackMost)
+}
 
 // gauge tells how much of the engine's stack a call takes. The engine has no
 // function that says so; what is read here is what its own dispatch goes by, by

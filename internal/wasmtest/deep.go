@@ -4,9 +4,9 @@ import (
 	"bytes"
 )
 
-// Deep are modules that recurse without end and are written to take much of the
-// engine's stack with each call, by name: each fills 16 MiB of memory, and then keeps
-// values over the call in a way of its own.
+// Deep are modules that recurse and are written to take much of the engine's stack
+// with each call, by name: each fills 16 MiB of memory, and then keeps values over the
+// call in a way of its own.
 func Deep() map[string][]byte {
 	start := func(m Module, call int) []byte {
 		m.MinPages = 250
@@ -42,6 +42,12 @@ func Deep() map[string][]byte {
 	// light is a call of function f in a frame that is as small as can be.
 	light := func(f int) Func { return Func{Body: Call(f)} }
 	vectors := Cat(Const(0), each(1500, func(i int) []byte { return Cat(Const(int32(16*i)), []byte{0xfd, 0, 2, 0}) }), Call(0), bytes.Repeat([]byte{0xfd, 0xae, 1}, 1499), []byte{0xfd, 11, 2, 0})
+	// borrower takes 22 MB of stack, and only then 56 MiB of memory.
+	borrower := Module{MinPages: 1, Funcs: []Func{
+		{Export: "_start", Body: Cat(Const(1800), Call(1))},
+		{Params: []byte{I32}, Body: Cat(Const(0), each(3000, load), LocalGet(0), []byte{0x04, 0x40}, LocalGet(0), Const(1), Sub, Call(1), []byte{0x05},
+			Const(900), MemoryGrow, Drop, Const(65536), Const(1), Const(900<<16), MemoryFill, []byte{0x0b}, bytes.Repeat(Add, 2999), Store)},
+	}}
 	many := ints(500)
 	between := []Func{{Body: operands(2000, 1)}}
 	for i := range 60 {
@@ -58,7 +64,8 @@ func Deep() map[string][]byte {
 			{Body: Cat(each(500, load), Call(0), bytes.Repeat(Drop, 500))},
 		}}, 1),
 		// between has frames that are small pile up between large ones.
-		"between": start(Module{Funcs: append(between, light(0))}, 0),
+		"between":  start(Module{Funcs: append(between, light(0))}, 0),
+		"borrower": borrower.Bytes(),
 		// wide keeps ten times as many.
 		"wide": start(Module{Funcs: []Func{{Body: operands(20_000, 0)}}}, 0),
 	}

@@ -73,6 +73,11 @@ func bombs() map[string]bomb {
 		"64 MiB of blocks":        {one(nil, nil, nil, repeat(32<<20-512, opBlock, empty)), caps},
 		"more than 64 MiB":        {make([]byte, 64<<20+1), caps},
 
+		// What the rewriting makes branches of.
+		"20,000 fills":       {victim(repeat(20_000, opI32Const, 0, opI32Const, 0, opI32Const, 0, opMisc, miscMemoryFill, 0)), caps},
+		"20,000 table fills": {victim(repeat(20_000, opI32Const, 0, opRefNull, typeFuncref, opI32Const, 0, opMisc, miscTableFill, 0)), caps},
+		"20,000 growths":     {victim(repeat(20_000, opI32Const, 0, 0x40, 0, 0x1a)), caps},
+
 		// Lengths that lie.
 		"2^32 types":            {lie(secType, all), caps},
 		"2^32 functions":        {lie(secFunction, all), caps},

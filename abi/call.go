@@ -181,7 +181,7 @@ const (
 	RefuseRights           // the descriptor lacks a right
 	RefuseEscape           // the name leaves the root
 	RefuseMove             // the move would widen what may be done with the object
-	RefuseSystem           // the name lies on one of the kernel's own file systems
+	RefuseSystem           // the name lies on one of the kernel's own file systems, or in the state folder
 	refusalEnd
 )
 
@@ -266,7 +266,7 @@ const (
 	ReasonMove            // the move would widen access
 	ReasonNoEffect        // the call can do nothing (bad descriptor, say): there was nothing to decide
 	ReasonError           // policy could not be evaluated; errors deny
-	ReasonSystem          // the name lies on one of the kernel's own file systems
+	ReasonSystem          // the name lies on one of the kernel's own file systems, or in the state folder
 	reasonEnd
 )
 

@@ -37,8 +37,14 @@ var fileCodes = []CodeInfo{
 	},
 	{
 		Code: CodeSystemFiles, Title: "The kernel's own files are out of reach", Exit: 1,
-		Text: "A folder that was granted has one of the kernel's own file systems mounted inside, such as /proc or /sys, and the guest named something there. " +
-			"Grants never reach into those, whatever policy says: what looks like a file there is the memory or the environment of a process. " +
+		Text: "A folder that was granted has one of the kernel's own file systems mounted inside, such as /proc or /sys, or the state folder of ForgeOne lies in it, and the guest named something there. " +
+			"Grants never reach into those, whatever policy says: what looks like a file there is the memory or the environment of a process, or a private key. " +
 			"Copy what the guest needs into a folder of its own and grant that.",
+	},
+	{
+		Code: "F1-FIL-012", Title: "The state folder can't be mounted", Exit: 2,
+		Text: "The folder is the state folder of ForgeOne or lies in it: there are the node's private keys, its log and the recordings of all runs. No guest is ever given those, read-only or not. " +
+			"What a guest should know of a run, write with a command into a folder of its own and mount that: forgeone trace RUN -o json > in/trace.json. " +
+			"A folder above the state folder can be mounted; the state folder is out of reach in it.",
 	},
 }

@@ -82,6 +82,9 @@ func (d *folder) pair(name string, to tree.Dir, newName string) (*folder, abi.Er
 	if e := d.spelt(name); e != abi.ESUCCESS {
 		return nil, e
 	}
+	if d.root.kept.leads(d.fd, name) {
+		return nil, abi.EBUSY
+	}
 	return t, t.vacant(newName)
 }
 

@@ -16,7 +16,9 @@ import (
 type Root struct{}
 
 // OpenRoot answers F1-FIL-004.
-func OpenRoot(path string) (*Root, error) { return nil, unsupported("a host folder", path) }
+func OpenRoot(path string, _ ...string) (*Root, error) {
+	return nil, unsupported("a host folder", path)
+}
 
 // Dir returns nil: OpenRoot makes no Root that it could be called on.
 func (*Root) Dir() tree.Dir { return nil }

@@ -39,12 +39,13 @@ type place struct {
 	fd    int
 	dev   uint64 // the device it lies on, known to hold storage
 	folds bool   // names in it may be spelt in more ways than one
+	steps bool   // beneath it one name is opened at a time
 }
 
 // beneath opens the folder rel, which checkRel has passed, beneath dir. ELOOP:
 // a symbolic link is on the way. ENOTCAPABLE: a file system that is no storage.
 func (r *Root) beneath(dir place, rel string) (place, abi.Errno) {
-	if !r.openat2 || dir.folds {
+	if !r.openat2 || dir.folds || dir.steps {
 		return r.walk(dir, rel)
 	}
 	how := unix.OpenHow{Flags: pathFlags, Resolve: beneath}
@@ -52,10 +53,11 @@ func (r *Root) beneath(dir place, rel string) (place, abi.Errno) {
 		fd, err := unix.Openat2(dir.fd, rel, &how)
 		switch err {
 		case nil:
-			return place{fd, dir.dev, false}, abi.ESUCCESS
+			return place{fd, dir.dev, false, false}, abi.ESUCCESS
 		case unix.EINTR:
 		case unix.EAGAIN, unix.EXDEV:
 			// A mount is crossed, or the kernel could not tell whether a race led outside.
+			dir.steps = !r.kept.none() // what is kept may be mounted there too
 			return r.walk(dir, rel)
 		default:
 			return place{fd: -1}, errnoOf(err)
@@ -90,12 +92,15 @@ func (r *Root) step(dir place, name string) (place, abi.Errno) {
 	if err == nil {
 		if err = fstat(fd, &st); err == nil {
 			folds := dir.folds
-			e := storage(fd, uint64(st.Dev), dir.dev, &folds)
+			e := r.kept.within(&st)
+			if e == abi.ESUCCESS {
+				e = storage(fd, uint64(st.Dev), dir.dev, &folds)
+			}
 			if e == abi.ESUCCESS && dir.folds {
 				e = r.spelt(dir.fd, name)
 			}
 			if e == abi.ESUCCESS {
-				return place{fd, uint64(st.Dev), folds}, e
+				return place{fd, uint64(st.Dev), folds, dir.steps}, e
 			}
 			unix.Close(fd)
 			return place{fd: -1}, e

@@ -18,6 +18,7 @@ type Root struct {
 	openat2    bool // the kernel has it and lets us
 	appendv    bool // try pwritev2 with RWF_APPEND
 	named      bool // the kernel tells the names of open folders
+	kept       kept
 	maxListing int  // bytes
 	folds      bool // names in the root folder may be spelt in more ways than one
 	// spelt answers ENOENT unless a name that was found in a folder is an entry of it
@@ -39,9 +40,13 @@ const listLimit = 32 << 20
 // OpenRoot opens the folder at path, following symbolic links: path is the
 // operator's word, not a guest's. It needs no permission to read the folder.
 //
+// No guest reaches the folders keep, wherever beneath path they lie, and whatever
+// leads there stays where it is.
+//
 // Errors: F1-FIL-001 there is none; F1-FIL-002 it is not a folder; F1-FIL-003
-// it can't be opened; F1-FIL-010 it lies on a file system that is no storage.
-func OpenRoot(path string) (*Root, error) {
+// it can't be opened; F1-FIL-010 it lies on a file system that is no storage;
+// F1-FIL-012 it lies in one of keep.
+func OpenRoot(path string, keep ...string) (*Root, error) {
 	fd, err := openPath(unix.AT_FDCWD, path, 0)
 	switch {
 	case err == nil:
@@ -81,6 +86,11 @@ func OpenRoot(path string) (*Root, error) {
 		return nil, &abi.Error{Code: "F1-FIL-003", What: "the folder can't be examined", Where: path}
 	}
 	r.devices = []uint64{uint64(st.Dev)}
+	if err := r.keep(path, keep); err != nil {
+		r.kept.letGo()
+		unix.Close(fd)
+		return nil, err
+	}
 	return r, nil
 }
 
@@ -93,14 +103,14 @@ func (r *Root) Dir() tree.Dir {
 		return &folder{root: r, place: place{fd: -1}}
 	}
 	r.refs++
-	return &folder{root: r, place: place{r.fd, r.devices[0], r.folds}, shared: true}
+	return &folder{root: r, place: place{r.fd, r.devices[0], r.folds, false}, shared: true}
 }
 
 // place is the root folder, for whoever has a handle of it.
 func (r *Root) place() place {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return place{r.fd, r.devices[0], r.folds}
+	return place{r.fd, r.devices[0], r.folds, false}
 }
 
 // Close gives the folder up once the last handle of it is closed too. Closing
@@ -125,6 +135,7 @@ func (r *Root) release() error {
 	}
 	fd := r.fd
 	r.fd = -1
+	r.kept.letGo()
 	return unix.Close(fd)
 }
 

@@ -4,7 +4,7 @@
 // operation follows a symbolic link. Implementations answer with preview 1
 // errnos and are safe for use by one run, which makes one call at a time.
 // ENOTCAPABLE from OpenDir, Beneath, Lstat and Open says that what is there, a part
-// of the kernel's own file systems, is out of reach for every guest.
+// of the kernel's own file systems or of its state, is out of reach for every guest.
 package tree
 
 import "github.com/forgeone/forgeone/abi"

@@ -1,0 +1,124 @@
+package host
+
+import (
+	"errors"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/forgeone/forgeone/abi"
+)
+
+// A grant may be large, a home folder or all of "/", and then the kernel's own
+// state lies in it: its private keys, its log, the recordings of other runs. They
+// are known by what they are, not by name, so that no other name leads to them.
+
+// kept are folders that no guest reaches.
+type kept struct {
+	folders []identity
+	above   []identity // what lies between a granted folder and those
+	fds     []int      // hold folders: some file systems number what nobody holds anew
+}
+
+// maxAbove bounds how many folders lie above one: a path has no more names.
+const maxAbove = maxPath
+
+func (k *kept) none() bool { return len(k.folders) == 0 }
+
+// within answers ENOTCAPABLE if st is what is kept.
+func (k *kept) within(st *unix.Stat_t) abi.Errno {
+	if len(k.folders) > 0 && slices.Contains(k.folders, identity{uint64(st.Dev), st.Ino}) {
+		return abi.ENOTCAPABLE
+	}
+	return abi.ESUCCESS
+}
+
+// leads tells whether name in dir is kept or holds what is.
+func (k *kept) leads(dir int, name string) bool {
+	if k.none() {
+		return false
+	}
+	var st unix.Stat_t
+	if fstatat(dir, name, &st) != nil {
+		return false // the call will find out why
+	}
+	id := identity{uint64(st.Dev), st.Ino}
+	return slices.Contains(k.above, id) || slices.Contains(k.folders, id)
+}
+
+// keep puts the folders paths out of reach of r, the folder at path.
+func (r *Root) keep(path string, paths []string) error {
+	if len(paths) == 0 {
+		return nil
+	}
+	own, err := above(r.fd)
+	if err != nil {
+		return cantTell(path, err)
+	}
+	for _, p := range paths {
+		fd, err := openPath(unix.AT_FDCWD, p, 0)
+		if errors.Is(err, unix.ENOENT) {
+			continue
+		}
+		if err != nil {
+			return cantTell(p, err)
+		}
+		r.kept.fds = append(r.kept.fds, fd)
+		up, err := above(fd)
+		if err != nil {
+			return cantTell(p, err)
+		}
+		if slices.Contains(own, up[0]) {
+			return &abi.Error{
+				Code: "F1-FIL-012", What: "this is the state folder, or lies in it: its keys and its log are for no guest", Where: path,
+				Hint: "forgeone explain F1-FIL-012",
+			}
+		}
+		r.kept.folders = append(r.kept.folders, up[0])
+		if i := slices.Index(up, own[0]); i >= 0 {
+			r.openat2 = false // which would step over it
+			r.kept.above = append(r.kept.above, up[1:i]...)
+		}
+	}
+	return nil
+}
+
+// letGo closes what k holds.
+func (k *kept) letGo() {
+	for _, fd := range k.fds {
+		unix.Close(fd)
+	}
+	k.fds = nil
+}
+
+func cantTell(path string, err error) error {
+	return &abi.Error{Code: "F1-FIL-003", What: "the folder can't be examined", Where: path, Err: err}
+}
+
+// above lists the folder fd and those that it lies in, to the top.
+func above(fd int) (ids []identity, err error) {
+	at, err := openPath(fd, ".", 0)
+	for ; err == nil && len(ids) < maxAbove; at, err = up(at) {
+		id := identify(at)
+		if id == (identity{}) {
+			unix.Close(at)
+			return nil, unix.EBADF
+		}
+		if len(ids) > 0 && ids[len(ids)-1] == id {
+			unix.Close(at)
+			return ids, nil
+		}
+		ids = append(ids, id)
+	}
+	if err == nil {
+		unix.Close(at)
+		err = unix.ELOOP
+	}
+	return nil, err
+}
+
+// up opens the folder that fd lies in, and closes fd.
+func up(fd int) (int, error) {
+	defer unix.Close(fd)
+	return openPath(fd, "..", 0)
+}

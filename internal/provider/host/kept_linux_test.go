@@ -1,0 +1,106 @@
+package host
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/provider"
+)
+
+// TestKeptFolders: what is kept can't be granted, is out of reach in a grant of
+// what it lies in, by whatever name, and stays where it is.
+func TestKeptFolders(t *testing.T) {
+	inModes(t, func(t *testing.T, old bool) {
+		box := t.TempDir()
+		home := filepath.Join(box, "a", "b", "home")
+		check(t, os.MkdirAll(filepath.Join(home, "keys", "deep"), 0o755))
+		check(t, os.MkdirAll(filepath.Join(box, "a", "other"), 0o755))
+		write(t, filepath.Join(home, "keys", "key"), "SECRET")
+		for name, text := range map[string]string{"link": "a/b/home", "to-keys": "a/b/home/keys", "a/other/up": "../b/home", "to-b": "a/b"} {
+			check(t, os.Symlink(text, filepath.Join(box, name)))
+		}
+		for _, p := range []string{"a/b/home", "a/b/home/keys", "a/b/home/keys/deep", "link", "to-keys"} {
+			if _, err := OpenRoot(filepath.Join(box, p), home); !errors.Is(err, &abi.Error{Code: "F1-FIL-012"}) {
+				t.Errorf("%s is granted: %v", p, err)
+			}
+		}
+		r, err := OpenRoot(box, filepath.Join(box, "none"), filepath.Join(box, "link"))
+		check(t, err)
+		if old {
+			r.openat2, r.named = false, false
+		}
+		g := newGuest(t, provider.Mount{Guest: "/m", Root: r.Dir()})
+		t.Cleanup(func() { check(t, r.Close()) })
+		must(t, second(g.open(3, "m/a/other", abi.OFlagDirectory, every)))
+		b, e := g.open(3, "m/a/b", abi.OFlagDirectory, every)
+		must(t, e)
+		before := picture(t, home)
+		for _, p := range []string{
+			"m/a/b/home", "m/a/b/home/", "m/a/b/home/keys", "m/a/b/home/keys/key", "m/a/b/home/new", "m/a/b/home/.", "m/a/b/home/..", "m/link/", "m/link/keys/key", "m/to-keys/key",
+			"m/to-b/home/keys/key", "m/a/other/up/keys/key", "m/a/other/../b/home/keys/key",
+		} {
+			refused := func(what string, e abi.Errno) {
+				t.Helper()
+				if e != abi.ENOTCAPABLE || g.obj.Refused != abi.RefuseSystem {
+					t.Errorf("%s %s: %v %v", what, p, e, g.obj.Refused)
+				}
+			}
+			refused("read", second(g.open(3, p, 0, abi.RightFDRead)))
+			refused("list", second(g.open(3, p, abi.OFlagDirectory, every)))
+			refused("create", second(g.open(3, p, abi.OFlagCreat, abi.RightFDWrite)))
+			refused("stat", g.do(abi.PathFilestatGet, 3, follow, p))
+			refused("times", g.do(abi.PathFilestatSetTimes, 3, follow, p, 0, 0, abi.FstMtimNow))
+			if p == "m/link/" { // of the link itself
+				continue
+			}
+			refused("mkdir", g.do(abi.PathCreateDirectory, 3, p))
+			refused("symlink", g.do(abi.PathSymlink, "x", 3, p))
+			refused("unlink", g.do(abi.PathUnlinkFile, 3, p))
+			refused("rmdir", g.do(abi.PathRemoveDirectory, 3, p))
+			refused("rename", g.do(abi.PathRename, 3, p, 3, "m/got"))
+			refused("link", g.do(abi.PathLink, 3, 0, p, 3, "m/got"))
+			if e := g.do(abi.PathRename, 3, "m/a/other", 3, p); e != abi.ENOTCAPABLE {
+				t.Errorf("rename to %s: %v", p, e)
+			}
+		}
+		want(t, "from where it lies", second(g.open(b, "home/keys/key", 0, abi.RightFDRead)), abi.ENOTCAPABLE)
+		for _, p := range []string{"m/a/b", "m/a", "m/to-b/../b"} {
+			want(t, "rename "+p, g.do(abi.PathRename, 3, p, 3, p+"2"), abi.EBUSY)
+		}
+		want(t, "move up", g.do(abi.PathRename, 3, "m/a/b", 3, "m/b"), abi.EXDEV)
+		must(t, g.do(abi.PathRename, 3, "m/a/other", 3, "m/moved"))
+		if after := picture(t, home); after != before {
+			t.Errorf("what is kept was\n%s\nand is\n%s", before, after)
+		}
+	})
+}
+
+// TestKeptIsHeldOnlyByItsRoot: nothing is left open.
+func TestKeptIsHeldOnlyByItsRoot(t *testing.T) {
+	box := t.TempDir()
+	home := filepath.Join(box, "home")
+	check(t, os.Mkdir(home, 0o755))
+	lowest := func() int {
+		fd, err := unix.Open(box, unix.O_PATH|unix.O_CLOEXEC, 0)
+		check(t, err)
+		check(t, unix.Close(fd))
+		return fd
+	}
+	before := lowest()
+	for range 10 {
+		r, err := OpenRoot(box, home)
+		check(t, err)
+		check(t, r.Close())
+		if _, err := OpenRoot(home, home); err == nil {
+			t.Fatal("it is granted")
+		}
+	}
+	if after := lowest(); after != before {
+		t.Errorf("the next descriptor was %d, and is %d", before, after)
+	}
+}

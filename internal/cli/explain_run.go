@@ -78,8 +78,13 @@ func (a *app) explainRun(id string) error {
 			fmt.Fprintf(w, "why       %s: %s\n\n%s\n\n", info.Code, info.Title, wrap(info.Text, 80))
 		}
 		fmt.Fprintf(w, "calls     %d, %d denied\nfuel      %d\n", r.Calls, r.Denials, end.Fuel)
+		rest := r.Denials
 		for _, d := range end.Denied {
 			fmt.Fprintf(w, "denied    %d × %s by %s\n", d.Count, abi.Action(d.Num), quote(d.Rule))
+			rest -= min(d.Count, rest)
+		}
+		if rest > 0 { // the log names so many only
+			fmt.Fprintf(w, "denied    %d more, by other rules: forgeone trace %s --deny-only\n", rest, id)
 		}
 		if header != nil {
 			fmt.Fprintf(w, "engine    %s\nportable  %s\n", engine, portable(header))

@@ -69,6 +69,16 @@ static void search(long n, const char *dir) {
 	printf("found %ld\n", found);
 }
 
+/* around N DIR: N opens of the same thousand files of DIR, again and again. */
+static void around(long n, const char *dir) {
+	char name[256];
+	__wasi_fd_t fd;
+	for (long i = 0; i < n; i++) {
+		snprintf(name, sizeof name, "%s/%ld", dir, i % 1000);
+		open_at(name, 0, __WASI_RIGHTS_FD_READ, &fd);
+	}
+}
+
 static void calls(const char *what, long n, const char *path) {
 	__wasi_fd_t fd = must(path), other;
 	size_t done;
@@ -226,6 +236,8 @@ int main(int argc, char **argv) {
 		longnames(n);
 	else if (!strcmp(what, "search"))
 		search(n, third);
+	else if (!strcmp(what, "around"))
+		around(n, third);
 	else if (!strcmp(what, "reads") || !strcmp(what, "writes") || !strcmp(what, "opens"))
 		calls(what, n, third);
 	else if (!strcmp(what, "descriptors"))

@@ -92,7 +92,9 @@ func (a *app) pruneCmd() *cobra.Command {
 		Long: `Drop the recordings that the configuration's retention has no room for, as every
 end of a run does: whole, the oldest first, of a workload that keeps more than
 its budget, then of whichever workload keeps most. What is held, is being read,
-or belongs to the run that ended last stays. Each drop is a record of the log.`,
+or belongs to the run that ended last stays. Each drop is a record of the log.
+Rewritten modules and policies that neither a recording nor an installed package
+needs any more go with them.`,
 		Example: "  forgeone prune --dry-run",
 		Args:    args(0, 0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
@@ -112,7 +114,17 @@ or belongs to the run that ended last stays. Each drop is a record of the log.`,
 	return c
 }
 
+// unneededJSON tells of modules and policies that no recording needs.
+type unneededJSON struct {
+	Files int    `json:"files"`
+	Bytes uint64 `json:"bytes"`
+	Known bool   `json:"known"` // false: all stayed, as a message on stderr says why
+}
+
 func (a *app) pruned(p *kernel.Pruned, dry bool) error {
+	if err := p.Tidied.Stay; err != nil {
+		fmt.Fprintln(a.stderr, "forgeone: modules and policies stay: "+err.Error())
+	}
 	list := []droppedJSON{}
 	for i, u := range p.Dropped {
 		list = append(list, droppedJSON{u.ID, u.Workload, nano(u.Ended), u.Size, p.Causes[i]})
@@ -125,7 +137,11 @@ func (a *app) pruned(p *kernel.Pruned, dry bool) error {
 		Held     uint64        `json:"held"`
 		Total    uint64        `json:"total"`    // the budget; 2^64-1: unlimited
 		Workload uint64        `json:"workload"` // the budget; 2^64-1: unlimited
-	}{"forgeone.prune/v1", dry, list, p.Kept, p.Held, p.Budget.Total, p.Budget.Workload}, func(w io.Writer) {
+		Unneeded unneededJSON  `json:"unneeded"`
+	}{
+		"forgeone.prune/v1", dry, list, p.Kept, p.Held, p.Budget.Total, p.Budget.Workload,
+		unneededJSON{p.Tidied.Files, p.Tidied.Bytes, p.Tidied.Stay == nil},
+	}, func(w io.Writer) {
 		did := "dropped"
 		if dry {
 			did = "would drop"
@@ -135,6 +151,9 @@ func (a *app) pruned(p *kernel.Pruned, dry bool) error {
 		}
 		if p.Finished > 0 {
 			fmt.Fprintf(w, "removed %d file(s) of recordings that were dropped before\n", p.Finished)
+		}
+		if t := p.Tidied; t.Files > 0 {
+			fmt.Fprintf(w, "%s %d module(s) and policies that no recording needs, of %d bytes\n", did, t.Files, t.Bytes)
 		}
 		fmt.Fprintf(w, "%s %d; %d bytes kept of %s, %d held\n", did, len(list), p.Kept, bound(p.Budget.Total), p.Held)
 	})

@@ -226,8 +226,11 @@ func (k *Kernel) admit(w *workload, module []byte) error {
 	k.modules.mu.Unlock()
 	w.id = id
 	if ok {
-		w.take(known)
-		return nil
+		// Another process may have tidied it away meanwhile.
+		if _, err := os.Stat(k.moduleFile(known.Rewritten)); err == nil {
+			w.take(known)
+			return nil
+		}
 	}
 	entry := filepath.Join(k.home.Cache(), abi.Digest(id).Hex()+".adm")
 	if k.admitted(w, entry, caps) {

@@ -147,7 +147,13 @@ func (k *Kernel) Install(ctx context.Context, path string) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := k.admit(w, m); err != nil {
+	started, err := k.starting()
+	if err != nil {
+		return nil, err
+	}
+	err = k.admit(w, m)
+	started()
+	if err != nil {
 		return nil, err
 	}
 	if _, err := k.compiled(ctx, w); err != nil {

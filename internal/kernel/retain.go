@@ -23,6 +23,7 @@ type Pruned struct {
 	Held     uint64 // bytes that are held beside them
 	Budget   config.Retention
 	Finished int // files of recordings that were dropped before and were there still
+	Tidied   Tidied
 }
 
 // Prune drops the recordings that the configuration's budgets have no room for:
@@ -43,7 +44,8 @@ func (k *Kernel) Prune(ctx context.Context, dry bool) (*Pruned, error) {
 		return nil, err
 	}
 	k.ledger.view(func(s *brain.State) { p.Kept, p.Held = s.Kept() })
-	return p, nil
+	p.Tidied, err = k.tidy(nil, false)
+	return p, err
 }
 
 func (k *Kernel) wouldPrune() (p *Pruned, err error) {
@@ -63,6 +65,9 @@ func (k *Kernel) wouldPrune() (p *Pruned, err error) {
 			p.Kept -= d.Size
 		}
 	})
+	if err == nil {
+		p.Tidied, err = k.tidy(p.Dropped, true)
+	}
 	return p, err
 }
 

@@ -85,6 +85,11 @@ type run struct {
 // Run runs a workload from admission to its durable end. An error means that
 // nothing ran, or that the log could not tell how it ended.
 func (k *Kernel) Run(ctx context.Context, s Spec) (*Report, error) {
+	started, err := k.starting()
+	if err != nil {
+		return nil, err
+	}
+	defer started()
 	w, err := k.find(ctx, s.Target, s.CanonicalNaN)
 	if err != nil {
 		return nil, err
@@ -110,6 +115,7 @@ func (k *Kernel) Run(ctx context.Context, s Spec) (*Report, error) {
 	if err := r.begin(ctx, limits); err != nil {
 		return nil, err
 	}
+	started()
 	if s.Listening != nil && len(r.listen) > 0 {
 		s.Listening(r.listen)
 	}

@@ -17,6 +17,12 @@ func Lock(path string) (*FileLock, error) {
 	return l, err
 }
 
+// Share takes the shared lock on the file path, as Lock takes the exclusive one.
+func Share(path string) (*FileLock, error) {
+	l, _, err := lock(path, unix.LOCK_SH)
+	return l, err
+}
+
 // TryLock is Lock without waiting: false says that somebody has it.
 func TryLock(path string) (*FileLock, bool, error) { return lock(path, unix.LOCK_EX|unix.LOCK_NB) }
 

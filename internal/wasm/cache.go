@@ -34,7 +34,9 @@ const (
 // NewCache returns the cache in folder dir, authenticated under key.
 func NewCache(dir string, key seal.Key) *Cache { return &Cache{dir: dir, key: key} }
 
-func (c *Cache) path(d abi.Digest) string { return filepath.Join(c.dir, d.Hex()+".code") }
+// Path is the file of the rewritten module with digest d. It may be removed at any
+// time.
+func (c *Cache) Path(d abi.Digest) string { return filepath.Join(c.dir, d.Hex()+".code") }
 
 func (c *Cache) tag(d abi.Digest, b []byte) (t [macSize]byte) {
 	m := seal.NewAuthenticator(c.key, cacheDomain)
@@ -48,11 +50,11 @@ func (c *Cache) tag(d abi.Digest, b []byte) (t [macSize]byte) {
 // open returns the engine's file name and content, if the entry is there and
 // authenticates.
 func (c *Cache) open(d abi.Digest) (name string, code []byte, ok bool) {
-	st, err := os.Stat(c.path(d))
+	st, err := os.Stat(c.Path(d))
 	if err != nil || st.Size() > maxCode {
 		return "", nil, false
 	}
-	b, err := os.ReadFile(c.path(d))
+	b, err := os.ReadFile(c.Path(d))
 	if err != nil || len(b) < len(cacheMagic)+4+macSize || string(b[:len(cacheMagic)]) != cacheMagic {
 		return "", nil, false
 	}
@@ -118,5 +120,5 @@ func (c *Cache) store(d abi.Digest, dir, file string) error {
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return err
 	}
-	return sys.WriteFile(c.path(d), append(b, mac[:]...), 0o600)
+	return sys.WriteFile(c.Path(d), append(b, mac[:]...), 0o600)
 }

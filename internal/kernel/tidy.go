@@ -1,0 +1,173 @@
+package kernel
+
+import (
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/brain"
+	"github.com/forgeone/forgeone/internal/codec"
+	"github.com/forgeone/forgeone/internal/sys"
+	"github.com/forgeone/forgeone/internal/trace"
+	"github.com/forgeone/forgeone/internal/wasm"
+)
+
+// Rewritten modules and policies are kept by digest, for replays and explanations:
+// whoever starts a run writes them, or finds them, before the run's recording names
+// them. Between those moments it shares a lock, which tidying takes for itself. It
+// falls with its process, whose module or policy nobody needs then.
+
+// starting keeps modules and policies from being removed until release is called,
+// which may be repeated.
+func (k *Kernel) starting() (release func(), err error) {
+	l, err := sys.Share(k.home.Starting())
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = l.Unlock() }, nil
+}
+
+// tidyWait is how long tidying waits for runs that are starting.
+const tidyWait = time.Second
+
+// Tidied tells of modules and policies that no recording needs.
+type Tidied struct {
+	Files int    // that were removed, or would be
+	Bytes uint64 // in them
+	Stay  error  // why all stayed, if so
+}
+
+// tidy removes the rewritten modules, with their compiled code, and the policies
+// that neither a recording nor an installed package needs. The recordings of gone
+// count as gone. Where one recording can't be read all stays, since nobody knows
+// what it needs. With dry nothing is removed.
+func (k *Kernel) tidy(gone []brain.Run, dry bool) (t Tidied, err error) {
+	if !dry {
+		lock, ok, err := k.tidying()
+		if err != nil {
+			return t, err
+		}
+		if !ok {
+			t.Stay = &abi.Error{Code: "F1-RET-006", What: "runs are starting just now, which may need what no recording does", Hint: "forgeone prune"}
+			return t, nil
+		}
+		defer func() { _ = lock.Unlock() }()
+	}
+	needed, err := k.needed(gone)
+	if err != nil {
+		t.Stay = err
+		return t, nil //nolint:nilerr // told in t
+	}
+	code := wasm.NewCache(k.home.Cache(), k.keys.Cache)
+	for _, kept := range []struct{ dir, ext string }{{k.home.Modules(), ".wasm"}, {k.home.Policies(), ".policy"}} {
+		files, err := os.ReadDir(kept.dir)
+		if err != nil {
+			return t, err
+		}
+		for _, f := range files {
+			d, ok := digestOf(f.Name(), kept.ext)
+			// What was being written when its process died is nobody's now.
+			if torn := strings.HasPrefix(f.Name(), ".") && strings.Contains(f.Name(), kept.ext+".tmp"); !torn && (!ok || needed[d]) {
+				continue
+			}
+			if i, err := f.Info(); err == nil { // else it is gone
+				t.Files, t.Bytes = t.Files+1, t.Bytes+uint64(i.Size())
+			}
+			if dry {
+				continue
+			}
+			if err := errors.Join(removed(filepath.Join(kept.dir, f.Name())), removed(code.Path(d))); err != nil {
+				return t, err
+			}
+		}
+	}
+	return t, nil
+}
+
+func removed(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return &abi.Error{Code: "F1-RET-007", What: "what no recording needs can't be removed", Where: path, Err: err, Hint: "forgeone doctor"}
+	}
+	return nil
+}
+
+// tidying takes the lock that runs share which are starting. It waits a moment for
+// them: none may wait for it as long as a compilation lasts.
+func (k *Kernel) tidying() (*sys.FileLock, bool, error) {
+	for end := time.Now().Add(tidyWait); ; time.Sleep(tidyWait / 50) {
+		l, ok, err := sys.TryLock(k.home.Starting())
+		if err != nil || ok || time.Now().After(end) {
+			return l, ok, err
+		}
+	}
+}
+
+// needed returns the modules and policies that recordings and installed packages
+// need.
+func (k *Kernel) needed(gone []brain.Run) (map[abi.Digest]bool, error) {
+	needed, without := map[abi.Digest]bool{}, map[abi.RunID]bool{}
+	for _, u := range gone {
+		without[u.ID] = true
+	}
+	files, err := os.ReadDir(k.home.Recordings())
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		id, ok := strings.CutSuffix(f.Name(), filepath.Ext(k.home.Recording("x")))
+		if !ok || without[abi.RunID(id)] {
+			continue
+		}
+		rec, err := trace.OpenTruncated(k.home.Recording(abi.RunID(id)), k.keys.Recording)
+		if err != nil {
+			var known bool
+			k.ledger.view(func(s *brain.State) { _, known = s.Run(abi.RunID(id)) })
+			if !known || abi.CodeOf(err) == trace.CodeMissing {
+				continue // its run never began, or it was dropped meanwhile
+			}
+			return nil, err
+		}
+		h := rec.Header()
+		needed[h.Rewritten], needed[h.Policy] = true, true
+		rec.Close()
+	}
+	return needed, k.installedNeed(needed)
+}
+
+// installedNeed adds the modules of installed packages, as far as they were
+// admitted, so that their next start is not as slow as the first.
+func (k *Kernel) installedNeed(needed map[abi.Digest]bool) error {
+	installed := map[abi.Digest]bool{}
+	k.ledger.view(func(s *brain.State) {
+		for _, p := range s.Packages() {
+			installed[p.Module] = true
+		}
+	})
+	entries, err := filepath.Glob(filepath.Join(k.home.Cache(), "*.adm"))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		var a admission
+		// One that is not ours makes a module stay, no more.
+		if b, err := os.ReadFile(e); err == nil && len(b) >= 32 && codec.Unmarshal(b[:len(b)-32], &a) == nil && installed[a.Module] {
+			needed[a.Rewritten] = true
+		}
+	}
+	return nil
+}
+
+// digestOf reads a file's name: a digest and ext.
+func digestOf(name, ext string) (d abi.Digest, ok bool) {
+	text, ok := strings.CutSuffix(name, ext)
+	if !ok || len(text) != 2*len(d) {
+		return d, false
+	}
+	_, err := hex.Decode(d[:], []byte(text))
+	return d, err == nil
+}

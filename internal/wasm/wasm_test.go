@@ -334,7 +334,7 @@ func TestCache(t *testing.T) {
 	if holds(cache, seal.Sum("test", nil)) {
 		t.Error("there is code of a module that was never compiled")
 	}
-	path := cache.path(d)
+	path := cache.Path(d)
 	good, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

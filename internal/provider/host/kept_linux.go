@@ -95,7 +95,8 @@ func cantTell(path string, err error) error {
 	return &abi.Error{Code: "F1-FIL-003", What: "the folder can't be examined", Where: path, Err: err}
 }
 
-// above lists the folder fd and those that it lies in, to the top.
+// above lists the folder fd and those that it lies in, to the top or to one that
+// this process may not search: through that no guest gets either.
 func above(fd int) (ids []identity, err error) {
 	at, err := openPath(fd, ".", 0)
 	for ; err == nil && len(ids) < maxAbove; at, err = up(at) {
@@ -109,6 +110,9 @@ func above(fd int) (ids []identity, err error) {
 			return ids, nil
 		}
 		ids = append(ids, id)
+	}
+	if err == unix.EACCES && len(ids) > 0 {
+		return ids, nil
 	}
 	if err == nil {
 		unix.Close(at)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -103,4 +104,30 @@ func TestKeptIsHeldOnlyByItsRoot(t *testing.T) {
 	if after := lowest(); after != before {
 		t.Errorf("the next descriptor was %d, and is %d", before, after)
 	}
+}
+
+// TestKeptBeneathWhatMayNotBeSearched: a folder is granted where those above it are
+// closed to this process.
+func TestKeptBeneathWhatMayNotBeSearched(t *testing.T) {
+	closed := filepath.Join(t.TempDir(), "closed")
+	check(t, os.MkdirAll(filepath.Join(closed, "in"), 0o755))
+	t.Chdir(filepath.Join(closed, "in"))
+	check(t, os.Chmod(closed, 0))
+	t.Cleanup(func() { check(t, os.Chmod(closed, 0o755)) })
+	done := make(chan error)
+	go func() { // on a thread that ends with it, and with its permissions
+		runtime.LockOSThread()
+		if os.Getuid() == 0 {
+			if err := unix.Setfsuid(65534); err != nil {
+				done <- err
+				return
+			}
+		}
+		r, err := OpenRoot(".", "/usr")
+		if err == nil {
+			err = r.Close()
+		}
+		done <- err
+	}()
+	check(t, <-done)
 }

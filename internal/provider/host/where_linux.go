@@ -77,11 +77,12 @@ func (d *folder) isAt(rel string) bool {
 			return false
 		}
 	}
-	lookup := d.root.beneath
-	if len(rel) > maxPath { // openat2 takes no more
-		lookup = d.root.walk
+	at, e := d.root.beneath(d.root.place(), head(&rel))
+	for e == abi.ESUCCESS && rel != "" {
+		from := at.fd
+		at, e = d.root.beneath(at, head(&rel))
+		unix.Close(from)
 	}
-	at, e := lookup(d.root.place(), rel)
 	if e != abi.ESUCCESS {
 		return false
 	}
@@ -90,6 +91,18 @@ func (d *folder) isAt(rel string) bool {
 		d.self = identify(d.fd)
 	}
 	return d.self != (identity{}) && identify(at.fd) == d.self
+}
+
+// head takes as many names off the beginning of rel as one lookup takes.
+func head(rel *string) string {
+	all := *rel
+	if len(all) <= maxPath {
+		*rel = ""
+		return all
+	}
+	i := strings.LastIndexByte(all[:maxPath], '/')
+	*rel = all[i+1:]
+	return all[:i]
 }
 
 // identity is what no two folders that are there at a time have in common.

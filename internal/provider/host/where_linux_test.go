@@ -121,7 +121,7 @@ func TestWhereOfDeepFolders(t *testing.T) {
 		_, d := open(t, t.TempDir(), old)
 		name := strings.Repeat("deep", 50)
 		rel, at := "", d
-		for range 25 {
+		for range 90 {
 			must(t, at.Mkdir(name))
 			next, e := at.OpenDir(name)
 			must(t, e)

@@ -16,7 +16,7 @@ import (
 // kept are folders that no guest reaches.
 type kept struct {
 	folders []identity
-	above   []identity // what lies between a granted folder and those
+	above   []identity // what those lie in
 	fds     []int      // hold folders: some file systems number what nobody holds anew
 }
 
@@ -75,9 +75,9 @@ func (r *Root) keep(path string, paths []string) error {
 			}
 		}
 		r.kept.folders = append(r.kept.folders, up[0])
-		if i := slices.Index(up, own[0]); i >= 0 {
+		r.kept.above = append(r.kept.above, up[1:]...)
+		if slices.Contains(up, own[0]) {
 			r.openat2 = false // which would step over it
-			r.kept.above = append(r.kept.above, up[1:i]...)
 		}
 	}
 	return nil

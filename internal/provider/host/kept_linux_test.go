@@ -131,3 +131,41 @@ func TestKeptBeneathWhatMayNotBeSearched(t *testing.T) {
 	}()
 	check(t, <-done)
 }
+
+// TestKeptIsBoundElsewhere: a second mount of what is kept, or of what it lies in,
+// is no way to it.
+func TestKeptIsBoundElsewhere(t *testing.T) {
+	inModes(t, func(t *testing.T, old bool) {
+		base := t.TempDir()
+		box, home := filepath.Join(base, "box"), filepath.Join(base, "top", "mid", "home")
+		for _, p := range []string{filepath.Join(home, "keys"), filepath.Join(box, "bound"), filepath.Join(box, "above"), filepath.Join(base, "top", "mid", "beside")} {
+			check(t, os.MkdirAll(p, 0o755))
+		}
+		mounted(t, func(mount func(source, target, kind string, flags uintptr)) {
+			mount(home, filepath.Join(box, "bound"), "", unix.MS_BIND)
+			mount(filepath.Join(base, "top"), filepath.Join(box, "above"), "", unix.MS_BIND)
+			r, err := OpenRoot(box, home)
+			check(t, err)
+			if old {
+				r.openat2, r.named = false, false
+			}
+			g := newGuest(t, provider.Mount{Guest: "/m", Root: r.Dir()})
+			defer func() { check(t, r.Close()) }()
+			above, e := g.open(3, "m/above", abi.OFlagDirectory, every)
+			must(t, e)
+			mid, e := g.open(above, "mid", abi.OFlagDirectory, every)
+			must(t, e)
+			for _, c := range []struct {
+				fd int
+				p  string
+			}{{3, "m/bound"}, {3, "m/bound/keys/x"}, {3, "m/above/mid/home/keys"}, {above, "mid/home/keys"}, {above, "mid/home/keys/x"}, {mid, "home"}, {mid, "home/keys/x"}, {mid, "home/keys"}} {
+				want(t, "list "+c.p, second(g.open(c.fd, c.p, abi.OFlagDirectory, every)), abi.ENOTCAPABLE)
+				want(t, "create "+c.p, second(g.open(c.fd, c.p, abi.OFlagCreat, abi.RightFDWrite)), abi.ENOTCAPABLE)
+				want(t, "stat "+c.p, g.do(abi.PathFilestatGet, c.fd, 0, c.p), abi.ENOTCAPABLE)
+			}
+			must(t, second(g.open(mid, "beside/f", abi.OFlagCreat, abi.RightFDWrite)))
+			must(t, g.do(abi.PathFilestatGet, above, 0, "mid/beside/f"))
+			want(t, "move what it lies in", g.do(abi.PathRename, above, "mid", above, "away"), abi.EBUSY)
+		})
+	})
+}

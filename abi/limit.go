@@ -13,13 +13,14 @@ const (
 	LimitOpenFiles                     // ENFILE: the process has as many files open as it may
 	LimitScratch                       // ENOSPC in /tmp
 	LimitDisk                          // EDQUOT in a writable mount
+	LimitTable                         // table.grow answered -1
 	limitEnd
 )
 
 // LimitsAll is every limit there is.
 const LimitsAll = limitEnd - 1
 
-var limitNames = [...]string{"memory", "descriptors", "open-files", "scratch", "disk"}
+var limitNames = [...]string{"memory", "descriptors", "open-files", "scratch", "disk", "table"}
 
 // Names returns the names of the limits in l, in order of their numbers.
 func (l Limit) Names() []string {

@@ -88,6 +88,11 @@ func reached(r abi.Limit, l *abi.Limits) []reachedLimit {
 			list = append(list, mib(name, "/tmp is full", "scratch", l.Scratch, maxScratchMiB))
 		case abi.LimitDisk.String():
 			list = append(list, mib(name, "the files in writable mounts may not grow any more", "disk", l.Disk, maxMiB))
+		case abi.LimitTable.String():
+			list = append(list, reachedLimit{
+				name, "F1-RUN-132", fmt.Sprintf("the guest asked for more table elements than its limit, %d in all tables together", l.Table),
+				fmt.Sprintf("set limits.table to %d in the configuration: forgeone init --config FILE", min(2*uint64(l.Table), 10_000_000)),
+			})
 		case abi.LimitDescriptors.String():
 			list = append(list, reachedLimit{name, "F1-RUN-132", fmt.Sprintf("the guest has as many descriptors open as it may (%d)", l.Descriptors), fmt.Sprintf("--descriptors %d", min(2*uint64(l.Descriptors), 1<<20))})
 		default:

@@ -21,6 +21,7 @@ func (w *rewriter) misc(start int) {
 	at := r.at
 	op := r.u32()
 	after := r.at
+	var table uint32
 	switch {
 	case op < miscMemoryInit: // saturating conversions
 		f.values += 8
@@ -49,7 +50,7 @@ func (w *rewriter) misc(start int) {
 		r.index("table", len(w.tables))
 		w.bulk(start, tableShift)
 	case op == miscTableGrow:
-		r.index("table", len(w.tables))
+		table = r.index("table", len(w.tables))
 		f.values += 8
 		w.beforeBulk(start)
 		f.body = w.chargeGrow(f.body, uint32(w.caps.Table), 1)
@@ -72,6 +73,29 @@ func (w *rewriter) misc(start int) {
 		f.body = append(f.body, opMisc, byte(op))
 		f.copied = after
 	}
+	if op == miscTableGrow && r.err == nil {
+		w.afterGrow(table)
+	}
+}
+
+// afterGrow writes, behind a table.grow that leaves its result on the stack, what
+// remembers that it was refused, if that would be for the cap and not for the
+// table's own maximum.
+func (w *rewriter) afterGrow(table uint32) {
+	f, t := &w.function, w.tables[table]
+	if t.hasMax && uint64(t.max) <= uint64(t.min)+uint64(w.tableShare()) {
+		return
+	}
+	w.refusing = true
+	w.native += nativeRefusal
+	scratch := uint32(w.nlocals + scratchI32)
+	f.flush(w.r.at)
+	b := appendU32(append(f.body, opLocalTee), scratch)
+	b = w.globalGet(b, w.refused)
+	b = appendU32(append(b, opLocalGet), scratch)
+	b = append(b, opI32Const)
+	b = appendSigned(b, -1)
+	f.body = w.globalSet(append(b, opI32Xor, opI32Eqz, opI32Or), w.refused)
 }
 
 // bulk charges for the bulk operation that began at start.

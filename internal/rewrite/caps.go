@@ -2,7 +2,7 @@ package rewrite
 
 // Version is the version of the rewriting. It changes whenever a module could
 // come out differently: ticks would fall elsewhere, and recordings name it.
-const Version = 3
+const Version = 4
 
 // Names that the rewriting reserves.
 const (
@@ -19,6 +19,9 @@ const (
 	GasExport = ReservedPrefix + "gas"
 	// DepthExport is the depth counter, a mutable i32: see TooDeep.
 	DepthExport = ReservedPrefix + "depth"
+	// RefusedExport is a mutable i32 that is not 0 once a table was not let grow
+	// because of Caps.Table. Only a module that may come to that has it.
+	RefusedExport = ReservedPrefix + "refused"
 	// StartExport is a function that calls the module's start function, if it has
 	// one. A host calls it before anything else; the instantiation does not.
 	StartExport = ReservedPrefix + "start"

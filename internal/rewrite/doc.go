@@ -29,7 +29,9 @@
 //     (depth.go); and after each memory.grow.
 //   - The start function is called by a function that is added and exported as
 //     "forgeone:start", for the host to call first, and not by the instantiation.
-//   - Tables have a maximum, so that table.grow cannot pass Caps.Table.
+//   - Tables have a maximum, so that table.grow cannot pass Caps.Table. Where that
+//     may refuse one to a table, whether it did is kept in a global more (i32),
+//     exported as "forgeone:refused".
 //   - Custom sections are dropped, but for the names of functions.
 //   - With Caps.CanonicalNaN every computed NaN has the same bits (nan.go).
 //

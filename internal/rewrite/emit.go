@@ -3,7 +3,7 @@ package rewrite
 // What the rewriting adds to a module.
 const (
 	injectedFuncs   = 2
-	injectedGlobals = 2
+	injectedGlobals = 2 // in every module; one more in some: see RefusedExport
 )
 
 // appendU32 appends v as unsigned LEB128.

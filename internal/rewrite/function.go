@@ -6,6 +6,8 @@ type rewriter struct {
 	ops, vecs *[256]opInfo
 
 	gas, depth          uint32 // injected globals
+	refused             uint32 // one that is injected only if it is used
+	refusing            bool   // it is
 	tickFunc, probeFunc uint32 // injected functions
 
 	code       []byte // the code section's entries so far

@@ -26,13 +26,13 @@ func goldenModules() map[string][]byte {
 	}
 }
 
-// golden are the digests of goldenModules as version 3 rewrites them. Whoever
+// golden are the digests of goldenModules as version 4 rewrites them. Whoever
 // changes what comes out must give it another version: recordings name it.
-const goldenVersion = 3
+const goldenVersion = 4
 
 func golden() map[string]string {
 	return map[string]string{
-		"bulk":              "eda844f905d85cdd73d5ae36920a5f9f",
+		"bulk":              "cd7ef440ccf69448bee6ff509c46d1b2",
 		"floats":            "444e4e804f17932337ff3b6156e7dae8",
 		"leaf":              "5db318d5f0063024f9a0d53c9f5e007d",
 		"loops":             "c4a99eee7bec2abaa0eb8f02605e2d91",

@@ -51,9 +51,9 @@ func admit(src []byte, caps Caps, anyImport, keep bool) (*rewriter, error) {
 func newRewriter(m *module, keep bool) *rewriter {
 	w := &rewriter{
 		module: m, ops: instructions(), vecs: vectors(), keep: keep,
-		gas: uint32(len(m.globals)), depth: uint32(len(m.globals)) + 1,
+		gas: uint32(len(m.globals)), depth: uint32(len(m.globals)) + 1, refused: uint32(len(m.globals)) + 2,
 		tickFunc: uint32(m.importedFuncs), probeFunc: uint32(m.importedFuncs) + 1,
-		mutable: injectedGlobals, piece: pieceBytes,
+		mutable: injectedGlobals + 1, piece: pieceBytes,
 	}
 	for _, g := range m.globals {
 		if g.mutable {
@@ -147,14 +147,19 @@ func (w *rewriter) extended(id byte, more int) []byte {
 	return appendU32(nil, uint32(more))
 }
 
-// tableOutput returns the table section with a maximum in every table, such
-// that all of them together stay within the cap however they grow.
-func (w *rewriter) tableOutput() []byte {
+// tableShare is by how much each table may grow.
+func (w *rewriter) tableShare() uint32 {
 	room := uint64(w.caps.Table)
 	for _, t := range w.tables {
 		room -= uint64(t.min)
 	}
-	share := uint32(room / uint64(len(w.tables)))
+	return uint32(room / uint64(len(w.tables)))
+}
+
+// tableOutput returns the table section with a maximum in every table, such
+// that all of them together stay within the cap however they grow.
+func (w *rewriter) tableOutput() []byte {
+	share := w.tableShare()
 	own := w.tables[w.importedTables:]
 	b := appendU32(nil, uint32(len(own)))
 	for _, t := range own {
@@ -167,22 +172,34 @@ func (w *rewriter) tableOutput() []byte {
 	return b
 }
 
+// addedGlobals is the number of globals that follow the module's own.
+func (w *rewriter) addedGlobals() int {
+	if w.refusing {
+		return injectedGlobals + 1
+	}
+	return injectedGlobals
+}
+
 // globalOutput returns the global section with the counters at its end.
 func (w *rewriter) globalOutput() []byte {
-	b := appendU32(nil, uint32(len(w.globals)-w.importedGlobals+injectedGlobals))
+	b := appendU32(nil, uint32(len(w.globals)-w.importedGlobals+w.addedGlobals()))
 	if sec := w.sections[secGlobal]; sec != nil {
 		r := *sec
 		w.globalSection(&r, &b)
 	}
 	b = append(b, typeI64, 1, opI64Const, 0, opEnd)
 	b = appendSigned(append(b, typeI32, 1, opI32Const), int64(w.depthStart()))
-	return append(b, opEnd)
+	b = append(b, opEnd)
+	if w.refusing {
+		b = append(b, typeI32, 1, opI32Const, 0, opEnd)
+	}
+	return b
 }
 
 // exportOutput returns the export section with functions renumbered, the
 // counters and the mutable globals.
 func (w *rewriter) exportOutput() []byte {
-	n := len(w.info.Exports) + len(w.info.Globals) + injectedGlobals
+	n := len(w.info.Exports) + len(w.info.Globals) + w.addedGlobals()
 	if w.hasStart {
 		n++
 	}
@@ -199,6 +216,9 @@ func (w *rewriter) exportOutput() []byte {
 	}
 	b = appendU32(append(appendString(b, GasExport), KindGlobal), w.gas)
 	b = appendU32(append(appendString(b, DepthExport), KindGlobal), w.depth)
+	if w.refusing {
+		b = appendU32(append(appendString(b, RefusedExport), KindGlobal), w.refused)
+	}
 	if w.hasStart {
 		b = appendU32(append(appendString(b, StartExport), KindFunc), w.renumber(uint32(len(w.funcs)+len(w.pieced))))
 	}

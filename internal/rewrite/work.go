@@ -92,5 +92,6 @@ func nativeOf(op byte, kind imm) int {
 const (
 	nativeFunction = 192 // for each function: what it does on entry and on return
 	nativeValue    = 16  // for each parameter and result of a call
+	nativeRefusal  = 96  // for what remembers that a table was not let grow
 	nativeLabel    = 8   // for each label of a br_table
 )

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	injected = 2 // globals that the rewriter adds, after the module's own
+	injected = 2 // globals that the rewriter adds to every module, after its own
 	entry    = "_start"
 )
 
@@ -253,7 +253,11 @@ func (g *Guest) numGlobals() int {
 	if !ok {
 		return 0
 	}
-	return max(0, im.NumGlobal()-injected)
+	n := im.NumGlobal() - injected
+	if g.refused() != nil {
+		n--
+	}
+	return max(0, n)
 }
 
 // Memory returns the guest's current memory, for tests and forensics. It must
@@ -266,12 +270,25 @@ func (g *Guest) Memory() []byte {
 	return b
 }
 
-// Reached is LimitMemory if the guest asked for more memory than Run gave it.
-func (g *Guest) Reached() abi.Limit {
+// Reached is LimitMemory if the guest asked for more memory than Run gave it,
+// LimitTable if a table of it was not let grow.
+func (g *Guest) Reached() (l abi.Limit) {
 	if g.memory != nil && g.memory.refused {
-		return abi.LimitMemory
+		l |= abi.LimitMemory
 	}
-	return 0
+	if refused := g.refused(); refused != nil && refused.Get() != 0 {
+		l |= abi.LimitTable
+	}
+	return l
+}
+
+// refused is the global by which a module remembers that a table was not let grow,
+// nil if it has none.
+func (g *Guest) refused() api.Global {
+	if g.mod == nil {
+		return nil
+	}
+	return g.mod.ExportedGlobal(rewrite.RefusedExport)
 }
 
 // Close frees the instance.

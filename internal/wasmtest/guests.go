@@ -37,6 +37,10 @@ func Guests() map[string][]byte {
 		"grow": start(Module{Imports: []Import{ProcExit}},
 			Loop(Const(1), MemoryGrow, LocalSet(0), LocalGet(0), Const(-1), []byte{0x47}, BrIf(0)), // i32.ne
 			Const(0), MemoryGrow, Call(0)),
+		// growtable asks for two million elements in vain, then for five, and exits
+		// with how many there were before: 10.
+		"growtable": start(Module{Imports: []Import{ProcExit}, Table: 10},
+			RefNullFunc, Const(2_000_000), TableGrow, LocalSet(0), RefNullFunc, Const(5), TableGrow, Call(0)),
 		// fill fills 64 KiB for ever: bulk operations must cost fuel.
 		"fill": start(Module{}, Loop(Const(0), Const(1), Const(65536), MemoryFill, Br(0))),
 		// deny opens /secret a hundred times.

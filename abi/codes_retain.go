@@ -44,11 +44,11 @@ var retainCodes = []CodeInfo{
 		Text: "The log says that the recording is dropped, and the file could not be removed: permissions of the state folder, or a failing disk. Whoever opens the state folder next tries again, and so do `forgeone prune` and `forgeone doctor`.",
 	},
 	{
-		Code: "F1-RET-006", Title: "modules and policies stay for now", Exit: 3,
-		Text: "While a run starts, its module and its policy are not in a recording yet, so nothing can be said to be needed by none. Runs were starting all the time that `forgeone prune` waited; recordings were dropped all the same. Try again later.",
+		Code: "F1-RET-006", Title: "modules stay for now", Exit: 3,
+		Text: "While a run starts, its module is in no recording yet, so nothing can be said to be needed by none. Runs were starting all the time that `forgeone prune` waited; recordings were dropped all the same. Try again later.",
 	},
 	{
 		Code: "F1-RET-007", Title: "what no recording needs can't be removed", Exit: 3,
-		Text: "A rewritten module or a policy that neither a recording nor an installed package needs could not be removed: permissions of the state folder, or a failing disk. Recordings were dropped all the same.",
+		Text: "A rewritten module that neither a recording nor an installed package needs could not be removed: permissions of the state folder, or a failing disk. Recordings were dropped all the same.",
 	},
 }

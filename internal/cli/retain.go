@@ -93,8 +93,8 @@ func (a *app) pruneCmd() *cobra.Command {
 end of a run does: whole, the oldest first, of a workload that keeps more than
 its budget, then of whichever workload keeps most. What is held, is being read,
 or belongs to the run that ended last stays. Each drop is a record of the log.
-Rewritten modules and policies that neither a recording nor an installed package
-needs any more go with them.`,
+Rewritten modules that neither a recording nor an installed package needs any
+more go with them; policies stay, since denials in the log name their rules.`,
 		Example: "  forgeone prune --dry-run",
 		Args:    args(0, 0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
@@ -114,7 +114,7 @@ needs any more go with them.`,
 	return c
 }
 
-// unneededJSON tells of modules and policies that no recording needs.
+// unneededJSON tells of rewritten modules that no recording needs.
 type unneededJSON struct {
 	Files int    `json:"files"`
 	Bytes uint64 `json:"bytes"`
@@ -123,7 +123,7 @@ type unneededJSON struct {
 
 func (a *app) pruned(p *kernel.Pruned, dry bool) error {
 	if err := p.Tidied.Stay; err != nil {
-		fmt.Fprintln(a.stderr, "forgeone: modules and policies stay: "+err.Error())
+		fmt.Fprintln(a.stderr, "forgeone: modules stay: "+err.Error())
 	}
 	list := []droppedJSON{}
 	for i, u := range p.Dropped {
@@ -153,7 +153,7 @@ func (a *app) pruned(p *kernel.Pruned, dry bool) error {
 			fmt.Fprintf(w, "removed %d file(s) of recordings that were dropped before\n", p.Finished)
 		}
 		if t := p.Tidied; t.Files > 0 {
-			fmt.Fprintf(w, "%s %d module(s) and policies that no recording needs, of %d bytes\n", did, t.Files, t.Bytes)
+			fmt.Fprintf(w, "%s %d rewritten module(s) that no recording needs, of %d bytes\n", did, t.Files, t.Bytes)
 		}
 		fmt.Fprintf(w, "%s %d; %d bytes kept of %s, %d held\n", did, len(list), p.Kept, bound(p.Budget.Total), p.Held)
 	})

@@ -294,8 +294,11 @@ func (k *Kernel) admitted(w *workload, entry string, caps rewrite.Caps) bool {
 	return true
 }
 
+// moduleExt ends the name of a rewritten module's file.
+const moduleExt = ".wasm"
+
 func (k *Kernel) moduleFile(d abi.Digest) string {
-	return filepath.Join(k.home.Modules(), d.Hex()+".wasm")
+	return filepath.Join(k.home.Modules(), d.Hex()+moduleExt)
 }
 
 // maxPages is the memory limit in pages. The engine tells sizes in 32 bits, so

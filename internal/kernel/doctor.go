@@ -63,7 +63,7 @@ func Doctor(ctx context.Context, home, unlock string) []Check {
 	add("state", k.log.Opening().Unusable, k.stateFile())
 	add("packages", k.checkPackages(), "every installed package verifies")
 	add("recordings", k.checkRecordings(), "every run has its recording, by size and seal, but those that were dropped, and every recording its run")
-	add("policies", k.checkPolicies(), "every kept policy is whole; "+room(h.Policies()))
+	add("policies", k.checkPolicies(), "every kept policy is whole, and they stay: "+room(h.Policies()))
 	add("modules", nil, "kept for replays, until `forgeone prune` finds none: "+room(h.Modules()))
 	return checks
 }

@@ -63,7 +63,7 @@ func (h Home) Policies() string { return h.path("policies") }
 // Modules holds rewritten modules, by digest: replays need them.
 func (h Home) Modules() string { return h.path("modules") }
 
-// Starting is locked, shared, while a run starts: its module and policy stay.
+// Starting is locked, shared, while a run starts: its module stays.
 func (h Home) Starting() string { return h.path("starting.lock") }
 
 // Cache holds compiled code and admissions: derived, authenticated.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/config"
 	"github.com/forgeone/forgeone/internal/gate"
 	"github.com/forgeone/forgeone/internal/policy"
 	"github.com/forgeone/forgeone/internal/provider"
@@ -99,7 +100,7 @@ func (k *Kernel) Run(ctx context.Context, s Spec) (*Report, error) {
 	limits := merge(k.config.Limits(), s.Limits)
 	if w.MemoryMin > uint64(maxPages(limits)) {
 		return nil, &abi.Error{
-			Code: abi.OutcomeMemory.Code(), What: fmt.Sprintf("the module needs %d MiB of memory to start, the limit is %d MiB", (w.MemoryMin+15)/16, limits.Memory>>20),
+			Code: abi.OutcomeMemory.Code(), What: fmt.Sprintf("the module needs %d MiB of memory to start, the limit is %s", (w.MemoryMin+15)/16, config.FormatSize(limits.Memory)),
 			Hint: fmt.Sprintf("forgeone run --memory %d %s", (w.MemoryMin+15)/16, s.Target),
 		}
 	}

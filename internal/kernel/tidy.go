@@ -17,12 +17,15 @@ import (
 	"github.com/forgeone/forgeone/internal/wasm"
 )
 
-// Rewritten modules and policies are kept by digest, for replays and explanations:
-// whoever starts a run writes them, or finds them, before the run's recording names
-// them. Between those moments it shares a lock, which tidying takes for itself. It
-// falls with its process, whose module or policy nobody needs then.
+// Rewritten modules are kept by digest, for replays: whoever starts a run writes its
+// module, or finds it, before the run's recording names it. Between those moments it
+// shares a lock, which tidying takes for itself. It falls with its process, whose
+// module nobody needs then.
+//
+// Policies stay for good: the log's denials name their rules, when there is no
+// recording any more.
 
-// starting keeps modules and policies from being removed until release is called,
+// starting keeps modules from being removed until release is called,
 // which may be repeated.
 func (k *Kernel) starting() (release func(), err error) {
 	l, err := sys.Share(k.home.Starting())
@@ -35,15 +38,15 @@ func (k *Kernel) starting() (release func(), err error) {
 // tidyWait is how long tidying waits for runs that are starting.
 const tidyWait = time.Second
 
-// Tidied tells of modules and policies that no recording needs.
+// Tidied tells of modules that no recording needs.
 type Tidied struct {
 	Files int    // that were removed, or would be
 	Bytes uint64 // in them
 	Stay  error  // why all stayed, if so
 }
 
-// tidy removes the rewritten modules, with their compiled code, and the policies
-// that neither a recording nor an installed package needs. The recordings of gone
+// tidy removes the rewritten modules, with their compiled code, that neither a
+// recording nor an installed package needs. The recordings of gone
 // count as gone. Where one recording can't be read all stays, since nobody knows
 // what it needs. With dry nothing is removed.
 func (k *Kernel) tidy(gone []brain.Run, dry bool) (t Tidied, err error) {
@@ -64,26 +67,24 @@ func (k *Kernel) tidy(gone []brain.Run, dry bool) (t Tidied, err error) {
 		return t, nil //nolint:nilerr // told in t
 	}
 	code := wasm.NewCache(k.home.Cache(), k.keys.Cache)
-	for _, kept := range []struct{ dir, ext string }{{k.home.Modules(), ".wasm"}, {k.home.Policies(), ".policy"}} {
-		files, err := os.ReadDir(kept.dir)
-		if err != nil {
-			return t, err
+	files, err := os.ReadDir(k.home.Modules())
+	if err != nil {
+		return t, err
+	}
+	for _, f := range files {
+		d, ok := digestOf(f.Name(), moduleExt)
+		// What was being written when its process died is nobody's now.
+		if torn := strings.HasPrefix(f.Name(), ".") && strings.Contains(f.Name(), moduleExt+".tmp"); !torn && (!ok || needed[d]) {
+			continue
 		}
-		for _, f := range files {
-			d, ok := digestOf(f.Name(), kept.ext)
-			// What was being written when its process died is nobody's now.
-			if torn := strings.HasPrefix(f.Name(), ".") && strings.Contains(f.Name(), kept.ext+".tmp"); !torn && (!ok || needed[d]) {
-				continue
-			}
-			if i, err := f.Info(); err == nil { // else it is gone
-				t.Files, t.Bytes = t.Files+1, t.Bytes+uint64(i.Size())
-			}
-			if dry {
-				continue
-			}
-			if err := errors.Join(removed(filepath.Join(kept.dir, f.Name())), removed(code.Path(d))); err != nil {
-				return t, err
-			}
+		if i, err := f.Info(); err == nil { // else it is gone
+			t.Files, t.Bytes = t.Files+1, t.Bytes+uint64(i.Size())
+		}
+		if dry {
+			continue
+		}
+		if err := errors.Join(removed(filepath.Join(k.home.Modules(), f.Name())), removed(code.Path(d))); err != nil {
+			return t, err
 		}
 	}
 	return t, nil
@@ -107,8 +108,7 @@ func (k *Kernel) tidying() (*sys.FileLock, bool, error) {
 	}
 }
 
-// needed returns the modules and policies that recordings and installed packages
-// need.
+// needed returns the rewritten modules that recordings and installed packages need.
 func (k *Kernel) needed(gone []brain.Run) (map[abi.Digest]bool, error) {
 	needed, without := map[abi.Digest]bool{}, map[abi.RunID]bool{}
 	for _, u := range gone {
@@ -132,8 +132,7 @@ func (k *Kernel) needed(gone []brain.Run) (map[abi.Digest]bool, error) {
 			}
 			return nil, err
 		}
-		h := rec.Header()
-		needed[h.Rewritten], needed[h.Policy] = true, true
+		needed[rec.Header().Rewritten] = true
 		rec.Close()
 	}
 	return needed, k.installedNeed(needed)

@@ -28,8 +28,8 @@ func names(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// TestTidy: modules and policies go when no recording needs them any more, and not
-// sooner; a kernel that has such a module in memory writes it again.
+// TestTidy: modules go when no recording needs them any more, and not sooner; a
+// kernel that has such a module in memory writes it again.
 func TestTidy(t *testing.T) {
 	n := newNode(t)
 	src := policy.Source{Name: "p.cedar", Text: []byte(`@id("no") forbid (principal, action, resource is File);`)}
@@ -66,9 +66,6 @@ func TestTidy(t *testing.T) {
 	}
 	if got := names(t, n.Home().Modules()); len(got) != 3 {
 		t.Errorf("modules: %v", got)
-	}
-	if got := names(t, n.Home().Policies()); len(got) != 2 {
-		t.Errorf("policies: %v", got)
 	}
 	n.identical(held.Run)
 	if k, err := n.Explain(must(n.FindRun(string(held.Run))), 0); err != nil || k.Explanation == nil {

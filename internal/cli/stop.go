@@ -22,7 +22,8 @@ func (a *app) stopCmd() *cobra.Command {
 		Long: `Stop a run. RUN is an id, the beginning of one, or "last". The order is a record
 of the evidence log; the run obeys at its next call or tick, or out of a call
 that waits, and its recording is sealed as always. A run whose process died is
-closed. The command waits until the run's end is in the log.`,
+closed. The command waits until the run's end is in the log. While its module is
+being compiled a run has not begun: interrupt the process that started it.`,
 		Example: "  forgeone stop last --reason 'writes too much'",
 		Args:    args(1, 1, "a run"),
 		RunE: func(_ *cobra.Command, got []string) error {

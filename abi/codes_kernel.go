@@ -36,6 +36,7 @@ var kernelCodes = []CodeInfo{
 	{"F1-MOD-101", "the module is no command", "A module that runs must export a function _start without parameters and results. Libraries and reactors do not.", 1},
 	{"F1-MOD-103", "the module is too large", "The file is larger than the configuration's admission limit for modules.", 1},
 	{"F1-RUN-165", "no room for compiled code", "The compiler's machine code passes through a private folder, in /dev/shm where that has a GiB of room, else in TMPDIR. There was not enough room left. Nothing is wrong with the module; make room, or set TMPDIR to a folder that has some.", 3},
+	{"F1-RUN-166", "the lock of starting runs can't be had", "While a run starts it shares a lock on the file starting.lock in the state folder, so that nobody removes its module meanwhile. The file can't be made or opened: a full disk, or permissions.", 3},
 	{"F1-POL-050", "the policy of the run is not here", "The state folder does not hold the policy text that the run's recording names, so its decisions can't be explained.", 3},
 	{"F1-POL-051", "the kept policy is damaged", "The policy file is not the text its name stands for. Restore it from a copy.", 1},
 	{"F1-RPL-021", "the module of the run is not here", "A replay needs the rewritten module that ran, which the state folder keeps in modules/. It is gone.", 3},

@@ -26,11 +26,11 @@ import (
 // recording any more.
 
 // starting keeps modules from being removed until release is called,
-// which may be repeated.
+// which may be repeated. F1-RUN-166: the lock can't be had.
 func (k *Kernel) starting() (release func(), err error) {
 	l, err := sys.Share(k.home.Starting())
 	if err != nil {
-		return nil, err
+		return nil, &abi.Error{Code: "F1-RUN-166", What: "what runs share while they start can't be locked", Where: k.home.Starting(), Err: err, Hint: "forgeone doctor"}
 	}
 	return func() { _ = l.Unlock() }, nil
 }
@@ -52,8 +52,9 @@ type Tidied struct {
 func (k *Kernel) tidy(gone []brain.Run, dry bool) (t Tidied, err error) {
 	if !dry {
 		lock, ok, err := k.tidying()
-		if err != nil {
-			return t, err
+		if err != nil { // a full disk, say; dropping recordings made room by now
+			t.Stay = err
+			return t, nil
 		}
 		if !ok {
 			t.Stay = &abi.Error{Code: "F1-RET-006", What: "runs are starting just now, which may need what no recording does", Hint: "forgeone prune"}

@@ -1,6 +1,7 @@
 package kernel_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -104,6 +105,19 @@ func TestTidySparesStarts(t *testing.T) {
 		t.Fatalf("%+v, %v", p, err)
 	}
 	if err := l.Unlock(); err != nil { // as by a process that dies
+		t.Fatal(err)
+	}
+	// Where the lock can't be had, nothing starts and nothing is removed.
+	if err := errors.Join(os.Remove(n.Home().Starting()), os.Mkdir(n.Home().Starting(), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Run(t.Context(), kernel.Spec{Target: n.guest("hello")}); abi.CodeOf(err) != "F1-RUN-166" {
+		t.Error(err)
+	}
+	if p, err := n.Prune(t.Context(), false); err != nil || p.Tidied.Stay == nil {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if err := os.Remove(n.Home().Starting()); err != nil {
 		t.Fatal(err)
 	}
 	var runs, prunes sync.WaitGroup

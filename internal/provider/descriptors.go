@@ -91,12 +91,16 @@ func (w *World) get(fd uint64) *descriptor {
 
 // free returns the lowest free number, and whether there is one.
 func (w *World) free() (int, bool) {
-	for i, d := range w.fds {
-		if d == nil {
-			return i, true
-		}
+	for w.lowest < len(w.fds) && w.fds[w.lowest] != nil {
+		w.lowest++
 	}
-	return len(w.fds), len(w.fds) < int(w.limit)
+	return w.lowest, w.lowest < len(w.fds) || w.lowest < int(w.limit)
+}
+
+// vacate makes the number fd, whose descriptor was closed or moved, free.
+func (w *World) vacate(fd int) {
+	w.fds[fd] = nil
+	w.lowest = min(w.lowest, fd)
 }
 
 // put makes d descriptor fd, a number that free returned.

@@ -3,6 +3,8 @@ package provider
 import (
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/forgeone/forgeone/abi"
 )
 
@@ -258,4 +260,36 @@ func TestMemo(t *testing.T) {
 	if h.ok(abi.FdTell, dir).Memo.By != "someone" {
 		t.Error("the memo does not move with the descriptor")
 	}
+}
+
+// TestLowestNumber: a descriptor gets the lowest number that is free, as POSIX has
+// it, whatever was closed and moved before.
+func TestLowestNumber(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		h := usual(t)
+		h.write("w/f", "")
+		taken := map[int]bool{0: true, 1: true, 2: true, 3: true}
+		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
+			fd := rapid.IntRange(0, 12).Draw(rt, "fd")
+			to := rapid.IntRange(0, 12).Draw(rt, "to")
+			switch {
+			case rapid.IntRange(0, 2).Draw(rt, "open") > 0 && taken[3]:
+				want := 0
+				for taken[want] {
+					want++
+				}
+				if got := h.open("w/f", 0, readable); got != want {
+					rt.Fatalf("%d, the lowest is %d", got, want)
+				}
+				taken[want] = true
+			case fd == 3 || to == 3 || !taken[fd]: // the folder that files are opened from stays
+			case taken[to] && to != fd:
+				h.ok(abi.FdRenumber, fd, to)
+				delete(taken, fd)
+			default:
+				h.ok(abi.FdClose, fd)
+				delete(taken, fd)
+			}
+		}
+	})
 }

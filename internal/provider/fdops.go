@@ -124,7 +124,7 @@ func (w *World) performFD(c *abi.Call, o *abi.Object) abi.Errno {
 		return 0
 	case abi.FdClose:
 		w.settleDisk(d)
-		w.fds[o.H] = nil
+		w.vacate(o.H)
 		return d.close()
 	case abi.FdRenumber:
 		return w.renumber(o.H, int(c.Args[1]))
@@ -167,7 +167,8 @@ func (w *World) renumber(fd, to int) abi.Errno {
 	}
 	w.settleDisk(w.fds[to])
 	e := w.fds[to].close()
-	w.fds[to], w.fds[fd] = w.fds[fd], nil
+	w.fds[to] = w.fds[fd]
+	w.vacate(fd)
 	return e
 }
 

@@ -176,7 +176,7 @@ func (w *World) accept(c *abi.Call, d *descriptor) abi.Errno {
 func (w *World) settleAccept() {
 	if c := w.accepting; c != nil && c.Errno != 0 {
 		w.fds[w.accepted].close()
-		w.fds[w.accepted] = nil
+		w.vacate(w.accepted)
 	}
 	w.accepting = nil
 }

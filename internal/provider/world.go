@@ -88,6 +88,7 @@ type World struct {
 	args, env stringList
 	root      *node
 	fds       []*descriptor
+	lowest    int // no number below it is free
 	limit     uint32
 	clock     Clock
 	random    func([]byte) error

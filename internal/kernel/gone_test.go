@@ -56,7 +56,7 @@ func TestStateGone(t *testing.T) {
 			if _, err := stdin.Write([]byte{1}); err != nil {
 				t.Fatal(err)
 			}
-			// The recording is opened behind the record of the start: it may be what fails.
+			// Sealing the recording makes its folder durable: that may be what fails first.
 			if err := <-ended; !slices.Contains([]abi.Code{evidence.CodeMoved, evidence.CodeStopped, trace.CodeWrite}, abi.CodeOf(err)) {
 				t.Errorf("the run ended with %v", err)
 			}

@@ -1,10 +1,13 @@
 package wasm
 
 import (
+	"bytes"
 	"context"
 	"testing"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/rewrite"
+	"github.com/forgeone/forgeone/internal/seal"
 	"github.com/forgeone/forgeone/internal/wasmtest"
 )
 
@@ -57,4 +60,24 @@ func TestGauge(t *testing.T) {
 	if g, err := gaugeOf(nil, Interpreter); err != nil || g.used() != 0 {
 		t.Errorf("the interpreter: %d, %v", g.used(), err)
 	}
+}
+
+// TestOlderRewriting runs a module as versions 1 and 2 of the rewriting made them:
+// they import depth, and call it for one reason only.
+func TestOlderRewriting(t *testing.T) {
+	e := engine(t, nil)
+	code, _, err := rewrite.Rewrite(wasmtest.Guests()["recurse"], rewrite.DefaultCaps())
+	if err != nil {
+		t.Fatal(err)
+	}
+	code = bytes.Replace(code, []byte("\x05probe"), []byte("\x05depth"), 1)
+	m, err := e.Compile(t.Context(), code, seal.Sum("test", code))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, ex, err := m.Run(t.Context(), &door{}, 16)
+	if err != nil || ex.Outcome != abi.OutcomeDepth {
+		t.Fatal(ex, err)
+	}
+	g.Close(context.Background())
 }

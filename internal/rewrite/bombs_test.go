@@ -37,6 +37,14 @@ func bombs() map[string]bomb {
 	const huge = "\xff\xff\xff\xff\x0f" // 2^32-1
 	all := []byte(huge)
 	wide := functype(slices.Repeat([]byte{v128}, 1000), slices.Repeat([]byte{v128}, 1000))
+	// thousand is a function that makes 1000 values, and goes on with instructions
+	// that may call another, or make blocks, of type 0, which takes and gives them.
+	thousand := func(parts ...any) []byte {
+		ints := slices.Repeat([]byte{i32}, 1000)
+		return sections(section(secType, vec(functype(ints, ints), functype(nil, nil))), section(secFunction, vec(u32(1), u32(0))),
+			section(secTable, vec(cat(typeFuncref, 0, 1))),
+			section(secCode, vec(code(nil, repeat(1000, opI32Const, 0), cat(parts...), 0x00), code(nil, 0x00))))
+	}
 	names := func(content []byte) []byte {
 		return append(functionsOf(1), section(secCustom, "name", section(namesFunction, content))...)
 	}
@@ -74,9 +82,21 @@ func bombs() map[string]bomb {
 		"more than 64 MiB":        {make([]byte, 64<<20+1), caps},
 
 		// What the rewriting makes branches of.
-		"20,000 fills":       {victim(repeat(20_000, opI32Const, 0, opI32Const, 0, opI32Const, 0, opMisc, miscMemoryFill, 0)), caps},
-		"20,000 table fills": {victim(repeat(20_000, opI32Const, 0, opRefNull, typeFuncref, opI32Const, 0, opMisc, miscTableFill, 0)), caps},
-		"20,000 growths":     {victim(repeat(20_000, opI32Const, 0, 0x40, 0, 0x1a)), caps},
+		"20,000 fills":     {victim(repeat(20_000, opI32Const, 0, opI32Const, 0, opI32Const, 0, opMisc, miscMemoryFill, 0)), caps},
+		"8000 table fills": {victim(repeat(8_000, opI32Const, 0, opRefNull, typeFuncref, opI32Const, 0, opMisc, miscTableFill, 0)), caps},
+		"20,000 growths":   {victim(repeat(20_000, opI32Const, 0, 0x40, 0, 0x1a)), caps},
+
+		// What the compiler carries along: operands, addresses, variables to look for.
+		"1000 operands through 17,000 blocks":     {thousand(repeat(17_000, opBlock, 0, opI32Const, 0, opI32Const, 0, opBrIf, 0, 0x1a, opEnd)), caps},
+		"1000 operands to 50,000 labels":          {thousand(opBlock, 0, opI32Const, 0, 0x0e, u32(49_000), make([]byte, 49_001), opEnd), caps},
+		"1000 operands past 500,000 branches":     {thousand(opBlock, 0, repeat(500_000, opI32Const, 0, opBrIf, 0), opEnd), caps},
+		"1000 operands over 16,000 calls":         {thousand(repeat(16_000, opCall, 1)), caps},
+		"1000 operands over 16,000 indirect ones": {thousand(repeat(16_000, opI32Const, 0, 0x11, 0, 0)), caps},
+		"1000 operands from 50,000 returns":       {thousand(repeat(50_000, opI32Const, 0, opIf, 0, 0x0f, opEnd)), caps},
+		"500,000 branches":                        {one(nil, nil, nil, repeat(500_000, opI32Const, 0, opBrIf, 0)), caps},
+		"500 locals looked for in 5000 blocks":    {one(nil, nil, groups(100, i32, 100, i32, 100, i32, 100, i32, 100, i32), opBlock, empty, repeat(5000, opLocalGet, 0, opBrIf, 0), opEnd), caps},
+		"a local looked for in 15,000 blocks":     {one(nil, nil, groups(1, i32), repeat(15_000, opI32Const, 0, opBrIf, 0), repeat(300_000, opLocalGet, 0, 0x1a)), caps},
+		"20,000 addresses kept 10,000 times":      {victim(repeat(20_000, opI32Const, 0, 0x2d, 0, 0, 0x1a), repeat(10_000, opI32Const, 0, opBrIf, 0)), caps},
 
 		// Lengths that lie.
 		"2^32 types":            {lie(secType, all), caps},

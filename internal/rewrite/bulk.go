@@ -9,6 +9,7 @@ func (w *rewriter) beforeBulk(start int) {
 	f.scratch = max(f.scratch, scratchI32+1)
 	f.calls++ // the charge's
 	f.joins++ // the block around it
+	w.detour()
 	f.depths += len(f.frames)
 }
 
@@ -38,6 +39,7 @@ func (w *rewriter) misc(start int) {
 	case op == miscMemoryFill:
 		w.reserved(1)
 		w.pieceable(start, miscMemoryFill)
+		w.fill()
 		return
 	case op == miscTableInit:
 		r.index("element segment", w.elements)
@@ -60,6 +62,7 @@ func (w *rewriter) misc(start int) {
 	case op == miscTableFill:
 		r.index("table", len(w.tables))
 		w.bulk(start, tableShift)
+		w.fill()
 	case op >= miscWideFirst && op <= miscWideLast:
 		r.at = at
 		r.unsupported(featWide)

@@ -19,6 +19,8 @@ type frame struct {
 	// best is the longest path to a branch that leads to the block's end, start
 	// that to an if; none if no path leads there.
 	best, start int64
+	label
+	begin flow // of a block: where it began
 }
 
 const none = -1
@@ -48,16 +50,23 @@ func (f *function) resume(p int64) {
 
 // branch notes a branch to the label. Where it leaves loops, the path goes on in
 // the label's region as it was when the outermost of them began.
-func (f *function) branch(label uint32) {
+func (w *rewriter) branch(label uint32) {
+	f := &w.function
 	to := &f.frames[len(f.frames)-1-int(label)]
-	if !f.dead && to.kind != opLoop {
+	w.pass(to.passes)
+	if f.dead {
+		return
+	}
+	w.way(to, f.flow)
+	if to.kind != opLoop {
 		to.best = max(to.best, f.regions[to.region].path)
 	}
 }
 
-// open begins a block. The path of a loop starts anew.
-func (f *function) open(kind byte) {
-	f.frames = append(f.frames, frame{kind: kind, region: f.cur, best: none, start: f.here()})
+// open begins a block whose label passes operands on. The path of a loop starts
+// anew.
+func (f *function) open(kind byte, passes int) {
+	f.frames = append(f.frames, frame{kind: kind, region: f.cur, best: none, start: f.here(), begin: f.flow, label: label{passes: passes}})
 }
 
 // otherwise begins the second half of an if.

@@ -52,6 +52,9 @@ type function struct {
 	// and no call was made. folded is the loop that was reached so, 0 for none.
 	straight bool
 	folded   int
+
+	flow
+	spread
 }
 
 // functions reads and rewrites every function.
@@ -104,7 +107,7 @@ func (w *rewriter) rewrite(t funcType, r *reader) {
 	f := &w.function
 	*f = function{
 		r: r, typ: t, nlocals: len(t.params) + int(sum), copied: r.at, straight: true,
-		body: f.body[:0], frames: append(f.frames[:0], frame{best: none}), regions: append(f.regions[:0], region{}),
+		body: f.body[:0], frames: append(f.frames[:0], frame{best: none, label: label{passes: len(t.results)}}), regions: append(f.regions[:0], region{}),
 	}
 	for r.err == nil && len(f.frames) > 0 {
 		w.instruction()
@@ -124,7 +127,8 @@ func (w *rewriter) rewrite(t funcType, r *reader) {
 		r.over("work for the compiler", uint64(w.spent), w.caps.Work)
 		return
 	}
-	w.native += nativeFunction + nativeValue*int64(len(t.params)+len(t.results))
+	w.pass(len(t.params) + len(t.results))
+	w.native += nativeFunction
 	if w.native > w.caps.Native {
 		r.over("machine code", uint64(w.native), w.caps.Native)
 	}

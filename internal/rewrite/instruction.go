@@ -17,8 +17,10 @@ func (w *rewriter) instruction() {
 	case immNone:
 	case immLocal:
 		r.index("local", f.nlocals)
+		w.look(1)
 	case immGlobal:
 		r.index("global", len(w.globals))
+		w.look(1)
 	case immI32:
 		r.signed(32)
 	case immI64:
@@ -35,7 +37,11 @@ func (w *rewriter) instruction() {
 		w.close(op, start)
 	case immLabel:
 		if label := r.index("label", len(f.frames)); r.err == nil {
-			f.branch(label)
+			w.branch(label)
+		}
+		if op == opBrIf {
+			w.splits++
+			w.split()
 		}
 		f.straight, f.dead = false, f.dead || op == opBr
 	case immBrTable:
@@ -43,6 +49,7 @@ func (w *rewriter) instruction() {
 	case immUnreachable:
 		f.straight, f.dead = false, true
 	case immReturn:
+		w.branch(uint32(len(f.frames) - 1))
 		f.straight, f.dead = false, true
 		f.replace(start, opBr, uint32(len(f.frames)-1))
 	case immCall:
@@ -98,7 +105,8 @@ func (f *function) replace(start int, op byte, index uint32) {
 // block opens a block, loop or if. A loop charges for each of its rounds.
 func (w *rewriter) block(op byte) {
 	f, r := &w.function, w.r
-	operands := w.blockType()
+	takes, gives := w.blockType()
+	operands := takes + gives
 	if len(f.frames) > w.caps.Nesting {
 		r.over("blocks within blocks", uint64(len(f.frames)), int64(w.caps.Nesting))
 		return
@@ -108,7 +116,7 @@ func (w *rewriter) block(op byte) {
 	if f.overworked(w.mutable, w.caps.FunctionWork) { // now, before its blocks take memory here
 		return
 	}
-	f.values += 8 * uint64(operands)
+	w.pass(operands)
 	if op == opLoop {
 		f.cur = len(f.regions)
 		if f.straight {
@@ -118,18 +126,25 @@ func (w *rewriter) block(op byte) {
 		g := region{longest: 1}
 		f.body, g.at = w.tickPadded(f.body)
 		f.regions = append(f.regions, g)
+		w.ends()
+		w.detour()
+		gives = takes // a branch to a loop leads to its start
 	}
 	if op != opBlock {
 		f.straight = false
 	}
 	f.spend(int64(operands))
-	f.open(op)
+	if op == opIf {
+		w.split()
+	}
+	f.open(op, gives)
 }
 
 // close ends a block, or its first half.
 func (w *rewriter) close(op byte, start int) {
 	f := &w.function
 	if op == opEnd {
+		w.closes()
 		f.shut()
 		return
 	}
@@ -139,33 +154,34 @@ func (w *rewriter) close(op byte, start int) {
 		return
 	}
 	f.joins++
+	w.closesHalf()
 	f.otherwise()
 }
 
 // blockType reads a block's type and returns how many values it takes and gives.
-func (w *rewriter) blockType() int {
+func (w *rewriter) blockType() (takes, gives int) {
 	r := w.r
 	if r.left() > 0 {
 		switch c := r.b[r.at]; {
 		case c == typeEmpty:
 			r.at++
-			return 0
+			return 0, 0
 		case c&0xc0 == 0x40: // a negative number in one byte
 			r.valueType()
-			return 1
+			return 0, 1
 		}
 	}
 	at := r.at
 	i := r.signed(33)
 	if r.err != nil {
-		return 0
+		return 0, 0
 	}
 	if i < 0 || i >= int64(len(w.types)) {
 		r.at = at
 		r.malformed("type %d does not exist: there are %d", i, len(w.types))
-		return 0
+		return 0, 0
 	}
-	return len(w.types[i].params) + len(w.types[i].results)
+	return len(w.types[i].params), len(w.types[i].results)
 }
 
 // brTable reads the labels of a br_table.
@@ -179,7 +195,7 @@ func (w *rewriter) brTable() {
 		if r.err != nil {
 			return
 		}
-		f.branch(label)
+		w.branch(label)
 	}
 	f.straight, f.dead = false, true
 }
@@ -203,9 +219,8 @@ func (w *rewriter) called(t funcType) {
 	f := &w.function
 	f.calls++
 	f.handed = max(f.handed, len(t.params)+len(t.results))
-	w.native += nativeValue * int64(len(t.params)+len(t.results))
+	w.pass(len(t.params) + len(t.results))
 	f.straight = false
-	f.values += 8 * uint64(len(t.results))
 	f.spend(callCost + int64(len(t.params)+len(t.results)))
 }
 
@@ -223,6 +238,7 @@ func (w *rewriter) reserved(n int) {
 }
 
 func (w *rewriter) needMemory() {
+	w.look(2) // its address and its length
 	if w.r.err == nil && w.info.Memories == 0 {
 		w.r.malformed("memory 0 does not exist: there are 0")
 	}
@@ -242,4 +258,5 @@ func (w *rewriter) memArg() {
 	}
 	r.u32()
 	w.needMemory()
+	w.known++
 }

@@ -12,6 +12,9 @@ const (
 	workDepth  = 32  // for each block, times its depth
 	workLabel  = 650 // for each label of a br_table
 	workReload = 50  // for each mutable global, at each call
+	workPass   = 150 // for each operand that is passed on
+	workWalk   = 1   // for each block that a variable is looked for in
+	workKept   = 2   // for each address that is kept
 	workType   = 1   // for each type of the module, at each function: all are looked through
 )
 
@@ -19,10 +22,12 @@ const (
 // globals, which the compiler plans to load anew after each call, injected ones
 // included.
 func (f *function) work(mutable int) int64 {
-	joins, locals, loops := int64(f.joins), int64(f.nlocals), int64(len(f.regions)-1)
+	joins, locals, loops := int64(f.joins), int64(f.nlocals), int64(len(f.regions)-1+f.fills)
+	forks := joins + int64(f.splits)/2           // measured: a branch costs half as much
 	calls := int64(f.calls + len(f.regions) + 1) // one more for depth
-	return joins*locals*locals + workJoins*joins*joins + workLoops*loops*loops +
-		workDepth*int64(f.depths) + workLabel*int64(f.labels) + workReload*calls*int64(mutable)
+	return joins*locals*locals + workJoins*forks*forks + workLoops*loops*loops +
+		workDepth*int64(f.depths) + workLabel*int64(f.labels) + workReload*calls*int64(mutable) +
+		workPass*f.passed + workWalk*f.walked + workKept*f.kept
 }
 
 // overworked refuses the function once its work passes the cap.
@@ -91,7 +96,15 @@ func nativeOf(op byte, kind imm) int {
 
 const (
 	nativeFunction = 192 // for each function: what it does on entry and on return
-	nativeValue    = 16  // for each parameter and result of a call
+	nativeValue    = 20  // for each operand that is passed on
 	nativeRefusal  = 96  // for what remembers that a table was not let grow
 	nativeLabel    = 8   // for each label of a br_table
+)
+
+// Memory, in bytes, that the compiler takes for each operand that is passed on, and
+// for each address that is kept; passedBytes is what one may take of a frame.
+const (
+	spacePassed = 400
+	spaceKept   = 32
+	passedBytes = 16
 )

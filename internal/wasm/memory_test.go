@@ -64,6 +64,10 @@ func heavy() map[string]func(rewrite.Caps) []byte {
 		"calls":           unit(0x1a, 0x10, 0),
 		"fills":           unit(0x20, 0, 0x20, 0, 0x20, 0, 0xfc, 11, 0),
 		"ifs":             unit(0x20, 0, 0x04, 0x40, 0x0b),
+		"branches":        unit(0x02, 0x40, 0x20, 0, 0x0d, 0, 0x0b),
+		"exits":           unit(0x20, 0, 0x0d, 0),
+		"loops":           unit(0x03, 0x40, 0x0b),
+		"growths":         unit(0x20, 0, 0x40, 0, 0x21, 0),
 		"functions": func(rewrite.Caps) []byte {
 			m := wasmtest.Module{MinPages: 1, Funcs: make([]wasmtest.Func, 60_000)}
 			for i := range m.Funcs {

@@ -6,6 +6,7 @@ func (w *rewriter) beforeBulk(start int) {
 	f := &w.function
 	f.flush(start)
 	f.bulk = true
+	f.values += 3 * accessBytes
 	f.scratch = max(f.scratch, scratchI32+1)
 	f.calls++ // the charge's
 	f.joins++ // the block around it

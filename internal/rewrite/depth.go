@@ -47,18 +47,32 @@ func (w *rewriter) depthStart() int32 {
 }
 
 // depthStep is what a call of the function adds to the depth counter. A frame
-// keeps at most each value that an instruction makes, each local once, and once
-// more wherever control flow meets, and room for what one call takes and gives.
-func (f *function) depthStep() int32 {
-	bytes := frameBytes + f.values + localBytes*uint64(f.nlocals)*uint64(1+f.joins) + callBytes*uint64(f.handed)
+// keeps at most each value that an instruction makes, with the address if it
+// accesses memory, each variable once, and once more wherever control flow meets,
+// what each call may have changed, and room for what one call takes and gives. A
+// place in it is never used twice.
+func (w *rewriter) depthStep() int32 {
+	changed := 8 * uint64(w.mutable+2) // globals, the address and the length of memory
+	bytes := frameBytes + w.values + (w.localBytes+2*changed)*uint64(1+w.joins) + changed*uint64(w.calls+len(w.regions)) + callBytes*uint64(w.handed)
 	return int32(uint32(1 + min(1+bytes/frameUnit, probeBytes/frameUnit)<<(depthBits+1)))
 }
 
-// What a local and what a call hands over may need of the stack: a vector's bytes.
 const (
-	localBytes = 8
-	callBytes  = 16
+	// callBytes is what a call may need of the stack for each value that it hands
+	// over: a vector's bytes.
+	callBytes = 16
+	// accessBytes is what an access to memory makes besides its value, and keeps for
+	// the next to the same place: an address, and what it is made of.
+	accessBytes = 24
 )
+
+// sizeOf is what a value of a type needs of the stack.
+func sizeOf(typ byte) uint64 {
+	if typ == typeV128 {
+		return 16
+	}
+	return 8
+}
 
 // enter appends: count the call, and call probe if it is one too many, or if the
 // sum of the frames passed a multiple of probeBytes.

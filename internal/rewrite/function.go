@@ -29,25 +29,26 @@ type rewriter struct {
 // function is the state of the function that is being rewritten. Its slices
 // are used again for the next one.
 type function struct {
-	r       *reader
-	typ     funcType
-	nlocals int // parameters and declared locals
-	body    []byte
-	copied  int // the source up to here is in body
-	frames  []frame
-	regions []region
-	cur     int  // the region of the current instruction
-	dead    bool // no path leads to the current instruction
-	values  uint64
-	calls   int  // calls of any kind
-	handed  int  // the most that a call takes and gives
-	inner   bool // calls something that may call in turn
-	bulk    bool // has bulk operations
-	scratch int  // scratch locals that are used, with those before them: see scratchTypes
-	joins   int  // places where control flow may meet
-	depths  int  // the sum of the depths of all blocks
-	labels  int  // of all br_tables
-	space   int64
+	r          *reader
+	typ        funcType
+	nlocals    int    // parameters and declared locals
+	localBytes uint64 // what they need of the stack
+	body       []byte
+	copied     int // the source up to here is in body
+	frames     []frame
+	regions    []region
+	cur        int  // the region of the current instruction
+	dead       bool // no path leads to the current instruction
+	values     uint64
+	calls      int  // calls of any kind
+	handed     int  // the most that a call takes and gives
+	inner      bool // calls something that may call in turn
+	bulk       bool // has bulk operations
+	scratch    int  // scratch locals that are used, with those before them: see scratchTypes
+	joins      int  // places where control flow may meet
+	depths     int  // the sum of the depths of all blocks
+	labels     int  // of all br_tables
+	space      int64
 	// straight: control came here from the function's entry and nowhere else,
 	// and no call was made. folded is the loop that was reached so, 0 for none.
 	straight bool
@@ -88,9 +89,14 @@ func (w *rewriter) rewrite(t funcType, r *reader) {
 	groups := r.count("groups of locals", w.caps.LocalsPerFunction, 2)
 	from := r.at
 	sum := uint64(0)
+	local := uint64(0)
+	for _, typ := range t.params {
+		local += sizeOf(typ)
+	}
 	for range groups {
-		sum += uint64(r.u32())
-		r.valueType()
+		n := uint64(r.u32())
+		sum += n
+		local += n * sizeOf(r.valueType())
 		if sum > uint64(w.caps.LocalsPerFunction) {
 			r.over("locals of a function", sum, int64(w.caps.LocalsPerFunction))
 		}
@@ -106,7 +112,7 @@ func (w *rewriter) rewrite(t funcType, r *reader) {
 
 	f := &w.function
 	*f = function{
-		r: r, typ: t, nlocals: len(t.params) + int(sum), copied: r.at, straight: true,
+		r: r, typ: t, nlocals: len(t.params) + int(sum), localBytes: local, copied: r.at, straight: true,
 		body: f.body[:0], frames: append(f.frames[:0], frame{best: none, label: label{passes: len(t.results)}}), regions: append(f.regions[:0], region{}),
 	}
 	for r.err == nil && len(f.frames) > 0 {
@@ -161,7 +167,7 @@ func (w *rewriter) assemble(groups int, decls []byte) {
 	// its own but that of a function of pieces: the host's functions never call
 	// back. So at most two small frames go uncounted, on top of those that are.
 	if f.inner {
-		step := f.depthStep()
+		step := w.depthStep()
 		h = w.enter(h, step)
 		t = append(w.leave(t, step), opEnd)
 	}

@@ -32,12 +32,12 @@ const goldenVersion = 4
 
 func golden() map[string]string {
 	return map[string]string{
-		"bulk":              "cd7ef440ccf69448bee6ff509c46d1b2",
+		"bulk":              "9e2310196225ec521b63e578f1f1c7e0",
 		"floats":            "444e4e804f17932337ff3b6156e7dae8",
 		"leaf":              "5db318d5f0063024f9a0d53c9f5e007d",
 		"loops":             "c4a99eee7bec2abaa0eb8f02605e2d91",
 		"nothing":           "37c816926f3e337d5c10c4a18c3e7213",
-		"results":           "fbb83530137410d688bb85a2011b0749",
+		"results":           "83f5e8df3bf4719913a42f20e5fa3443",
 		"floats, canonical": "1bf362c1cd08319f0c509b9d246da1b6",
 	}
 }

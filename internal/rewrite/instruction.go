@@ -259,4 +259,5 @@ func (w *rewriter) memArg() {
 	r.u32()
 	w.needMemory()
 	w.known++
+	w.values += accessBytes
 }

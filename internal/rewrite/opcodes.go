@@ -105,7 +105,7 @@ const (
 )
 
 // opInfo describes an opcode: its immediates, the bytes of the value it makes
-// (constants make none that need keeping, and local.get passes one on), and, if
+// (constants but of vectors make none that need keeping, local.get passes one on), and, if
 // the bits of a NaN it makes are the machine's choice, the type of that float or
 // of a vector's lanes, else 0.
 type opInfo struct {
@@ -135,10 +135,10 @@ func instructions() *[256]opInfo {
 	set(opCall, opCall, immCall, 0)
 	set(0x11, 0x11, immCallIndirect, 0)
 	set(0x1a, 0x1a, immNone, 0) // drop
-	set(opSelect, opSelect, immNone, 8)
-	set(0x1c, 0x1c, immSelect, 8)
+	set(opSelect, opSelect, immNone, 16)
+	set(0x1c, 0x1c, immSelect, 16)
 	set(opLocalGet, opLocalTee, immLocal, 0)
-	set(opGlobalGet, opGlobalGet, immGlobal, 8)
+	set(opGlobalGet, opGlobalGet, immGlobal, 16)
 	set(opGlobalSet, opGlobalSet, immGlobal, 0)
 	set(0x25, 0x25, immTable, 8) // table.get
 	set(0x26, 0x26, immTable, 0) // table.set
@@ -173,7 +173,7 @@ func vectors() *[256]opInfo {
 	}
 	set(0x00, 0x0a, immVecMem, 16)
 	set(0x0b, 0x0b, immVecMem, 0)
-	set(vectorConst, vectorConst, immVecBytes, 0)
+	set(vectorConst, vectorConst, immVecBytes, 16)
 	set(vectorShuffle, vectorShuffle, immVecBytes, 16)
 	set(0x0e, 0x14, immNone, 16)
 	set(0x15, 0x22, immVecLane, 16)

@@ -30,6 +30,13 @@ func Deep() map[string][]byte {
 		return Cat(each(n, func(i int) []byte { return Cat(load(i), LocalSet(i)) }), Call(f),
 			each(n, func(i int) []byte { return Cat(Const(int32(4*i)), LocalGet(i), Store) }))
 	}
+	// addresses stores through each of n locals twice, m times with other values: the
+	// engine keeps the address from the first to the second.
+	addresses := func(n, m, f int) []byte {
+		set := func(i int) []byte { return Cat(Const(int32(4*i)), LocalSet(i)) }
+		store := func(i int) []byte { return Cat(LocalGet(i), Const(1), Store) }
+		return Cat(each(m, func(int) []byte { return Cat(each(n, set), each(n, store), each(n, store)) }), Call(f), store(0))
+	}
 	ints := func(n int) []byte { return bytes.Repeat([]byte{I32}, n) }
 	// joins gives each of n locals another value on one of two ways, m times, and
 	// keeps all that is so joined over the call: each is used after it.
@@ -54,10 +61,11 @@ func Deep() map[string][]byte {
 		between = append(between, light(i+2))
 	}
 	return map[string][]byte{
-		"operands": start(Module{Funcs: []Func{{Body: operands(3000, 0)}}}, 0),
-		"locals":   start(Module{Funcs: []Func{{Locals: ints(1000), Body: locals(1000, 0)}}}, 0),
-		"joins":    start(Module{Funcs: []Func{{Locals: ints(50), Body: joins(50, 50, 0)}}}, 0),
-		"vectors":  start(Module{Funcs: []Func{{Body: vectors}}}, 0),
+		"operands":  start(Module{Funcs: []Func{{Body: operands(3000, 0)}}}, 0),
+		"locals":    start(Module{Funcs: []Func{{Locals: ints(1000), Body: locals(1000, 0)}}}, 0),
+		"joins":     start(Module{Funcs: []Func{{Locals: ints(50), Body: joins(50, 50, 0)}}}, 0),
+		"addresses": start(Module{Funcs: []Func{{Locals: ints(100), Body: addresses(100, 100, 0)}}}, 0),
+		"vectors":   start(Module{Funcs: []Func{{Body: vectors}}}, 0),
 		// handed gives and takes 500 values.
 		"handed": start(Module{Funcs: []Func{
 			{Params: many, Results: many, Body: Cat(each(500, LocalGet), Call(0))},

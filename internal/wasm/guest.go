@@ -170,7 +170,8 @@ func trapName(err error) string {
 		{"stack overflow", StackOverflow},
 		{"null reference", "null-reference"},
 	} {
-		if strings.Contains(msg, "wasm error: "+t.text) {
+		// The compiler tells of its own stack without a trace.
+		if strings.Contains(msg, "wasm error: "+t.text) || msg == t.text {
 			return t.name
 		}
 	}

@@ -3,6 +3,7 @@ package wasm
 import (
 	"bytes"
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/forgeone/forgeone/abi"
@@ -80,4 +81,14 @@ func TestOlderRewriting(t *testing.T) {
 		t.Fatal(ex, err)
 	}
 	g.Close(context.Background())
+}
+
+// TestStackOverflow: the end of the engine's own stack is a trap, as either engine
+// words it.
+func TestStackOverflow(t *testing.T) {
+	for _, msg := range []string{"stack overflow", "wasm error: stack overflow\nwasm stack trace:\n\t.$0()"} {
+		if got := trapName(errors.New(msg)); got != StackOverflow {
+			t.Errorf("%q is %q", msg, got)
+		}
+	}
 }

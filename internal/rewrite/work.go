@@ -3,9 +3,10 @@ package rewrite
 // What the compiler spends beyond time linear in a function's size, in units of
 // some 15 ns. Each was measured on functions written to cost the most: a few
 // kilobytes that nest blocks, merge many locals, follow one another in thousands,
-// or call among thousands of globals would otherwise compile for minutes, and a
-// compilation cannot be stopped within a function. Real programs (CPython, Ruby,
-// PHP, goja) stay below a fifth of the default cap.
+// pass many operands on, or call among thousands of globals would otherwise compile
+// for minutes, and a compilation cannot be stopped within a function. Real programs
+// (CPython, Ruby, PHP, goja) stay below half of the default caps, compilers (clang,
+// wasm-ld) within them.
 const (
 	workJoins  = 2   // for each pair of joins
 	workLoops  = 12  // for each pair of loops

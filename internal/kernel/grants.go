@@ -77,7 +77,7 @@ func (r *run) world(limits abi.Limits) (*provider.World, func(), error) {
 	scratch := pure.NewScratch(func() uint64 { return uint64(r.k.now().UnixNano()) }, limits.Scratch, scratchNodes)
 	c.Mounts = append(c.Mounts, provider.Mount{Guest: ScratchFolder, Root: scratch, Base: true, Full: abi.LimitScratch})
 	for i, m := range r.spec.Mounts {
-		root, err := host.OpenRoot(m.Host, string(r.k.home))
+		root, err := host.OpenRoot(m.Host, append(r.k.home.folders(), r.k.home.Log())...)
 		if err != nil {
 			closeAll()
 			return nil, nil, err

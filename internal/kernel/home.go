@@ -75,7 +75,7 @@ func (h Home) Tiles() string { return h.path("cache", "tiles") }
 // Recording is the recording of a run.
 func (h Home) Recording(r abi.RunID) string { return filepath.Join(h.Recordings(), string(r)+".f1rec") }
 
-// folders are those that init makes.
+// folders are those that init makes, the first one holds the others.
 func (h Home) folders() []string {
 	return []string{string(h), h.Keys(), h.Recordings(), h.Packages(), h.Policies(), h.Modules(), h.Cache()}
 }

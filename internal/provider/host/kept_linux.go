@@ -2,7 +2,10 @@ package host
 
 import (
 	"errors"
+	"os"
 	"slices"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -51,10 +54,11 @@ func (r *Root) keep(path string, paths []string) error {
 	if len(paths) == 0 {
 		return nil
 	}
-	own, err := above(r.fd)
+	own, err := above(r.fd, nil)
 	if err != nil {
 		return cantTell(path, err)
 	}
+	parts := make(mounts)
 	for _, p := range paths {
 		fd, err := openPath(unix.AT_FDCWD, p, 0)
 		if errors.Is(err, unix.ENOENT) {
@@ -64,7 +68,7 @@ func (r *Root) keep(path string, paths []string) error {
 			return cantTell(p, err)
 		}
 		r.kept.fds = append(r.kept.fds, fd)
-		up, err := above(fd)
+		up, err := above(fd, r.kept.folders)
 		if err != nil {
 			return cantTell(p, err)
 		}
@@ -76,7 +80,7 @@ func (r *Root) keep(path string, paths []string) error {
 		}
 		r.kept.folders = append(r.kept.folders, up[0])
 		r.kept.above = append(r.kept.above, up[1:]...)
-		if slices.Contains(up, own[0]) {
+		if slices.Contains(up, own[0]) || up[0].dev == own[0].dev && !parts.whole(fd) {
 			r.openat2 = false // which would step over it
 		}
 	}
@@ -95,9 +99,9 @@ func cantTell(path string, err error) error {
 	return &abi.Error{Code: "F1-FIL-003", What: "the folder can't be examined", Where: path, Err: err}
 }
 
-// above lists the folder fd and those that it lies in, to the top or to one that
-// this process may not search: through that no guest gets either.
-func above(fd int) (ids []identity, err error) {
+// above lists the folder fd and those that it lies in, to the top, to one of known
+// or to one that this process may not search: through that no guest gets either.
+func above(fd int, known []identity) (ids []identity, err error) {
 	at, err := openPath(fd, ".", 0)
 	for ; err == nil && len(ids) < maxAbove; at, err = up(at) {
 		id := identify(at)
@@ -110,6 +114,10 @@ func above(fd int) (ids []identity, err error) {
 			return ids, nil
 		}
 		ids = append(ids, id)
+		if slices.Contains(known, id) && len(ids) > 1 {
+			unix.Close(at)
+			return ids, nil
+		}
 	}
 	if err == unix.EACCES && len(ids) > 0 {
 		return ids, nil
@@ -125,4 +133,32 @@ func above(fd int) (ids []identity, err error) {
 func up(fd int) (int, error) {
 	defer unix.Close(fd)
 	return openPath(fd, "..", 0)
+}
+
+// mounts tells of mounts, by their number, what whole found out.
+type mounts map[uint64]bool
+
+// whole tells whether the mount that the folder fd is opened through shows its file
+// system from the top. In one of a part, as volumes of containers are, what lies
+// above that part holds the folder too, and ".." does not lead there. It answers
+// false where the kernel can't tell.
+func (m mounts) whole(fd int) bool {
+	var st unix.Statx_t
+	if unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st) != nil || st.Mask&unix.STATX_MNT_ID == 0 {
+		return false
+	}
+	if whole, ok := m[st.Mnt_id]; ok {
+		return whole
+	}
+	table, err := os.ReadFile("/proc/thread-self/mountinfo")
+	if err != nil {
+		return false
+	}
+	id := strconv.FormatUint(st.Mnt_id, 10)
+	for line := range strings.Lines(string(table)) {
+		if f := strings.Fields(line); len(f) > 3 && f[0] == id { // id, parent, device, root
+			m[st.Mnt_id] = f[3] == "/"
+		}
+	}
+	return m[st.Mnt_id]
 }

@@ -169,3 +169,61 @@ func TestKeptIsBoundElsewhere(t *testing.T) {
 		})
 	})
 }
+
+// TestKeptIsBoundFromTheGrant: what is kept is named by a mount of a part of what is
+// granted, as a volume of a container is, and is out of reach by its other name too.
+func TestKeptIsBoundFromTheGrant(t *testing.T) {
+	inModes(t, func(t *testing.T, old bool) {
+		base := t.TempDir()
+		disk, home := filepath.Join(base, "disk"), filepath.Join(base, "home")
+		for _, p := range []string{filepath.Join(disk, "mid", "state", "keys"), filepath.Join(disk, "mid", "beside"), home} {
+			check(t, os.MkdirAll(p, 0o755))
+		}
+		write(t, filepath.Join(disk, "mid", "state", "keys", "key"), "SECRET")
+		mounted(t, func(mount func(source, target, kind string, flags uintptr)) {
+			mount(filepath.Join(disk, "mid", "state"), home, "", unix.MS_BIND)
+			r, err := OpenRoot(disk, home)
+			check(t, err)
+			if old {
+				r.openat2, r.named = false, false
+			}
+			g := newGuest(t, provider.Mount{Guest: "/m", Root: r.Dir()})
+			defer func() { check(t, r.Close()) }()
+			for _, p := range []string{"m/mid/state", "m/mid/state/keys", "m/mid/state/keys/key", "m/mid/beside/../state/keys/key"} {
+				want(t, "read "+p, second(g.open(3, p, 0, abi.RightFDRead)), abi.ENOTCAPABLE)
+				want(t, "stat "+p, g.do(abi.PathFilestatGet, 3, 0, p), abi.ENOTCAPABLE)
+			}
+			want(t, "move", g.do(abi.PathRename, 3, "m/mid/state", 3, "m/got"), abi.ENOTCAPABLE)
+			must(t, second(g.open(3, "m/mid/beside/f", abi.OFlagCreat, abi.RightFDWrite)))
+		})
+	})
+}
+
+// TestKeptPartsLieElsewhere: a link in the state folder to where a part of it lies
+// makes that no less a part.
+func TestKeptPartsLieElsewhere(t *testing.T) {
+	inModes(t, func(t *testing.T, old bool) {
+		base := t.TempDir()
+		stick, home := filepath.Join(base, "stick"), filepath.Join(base, "home")
+		check(t, os.MkdirAll(filepath.Join(stick, "in", "keys"), 0o755))
+		check(t, os.MkdirAll(filepath.Join(home, "log"), 0o755))
+		write(t, filepath.Join(stick, "in", "keys", "key"), "SECRET")
+		keys, log := filepath.Join(home, "keys"), filepath.Join(home, "log")
+		check(t, os.Symlink("../stick/in/keys", keys))
+		for _, p := range []string{keys, filepath.Join(stick, "in", "keys"), home, log} {
+			if _, err := OpenRoot(p, home, keys, log); !errors.Is(err, &abi.Error{Code: "F1-FIL-012"}) {
+				t.Errorf("%s is granted: %v", p, err)
+			}
+		}
+		r, err := OpenRoot(stick, home, keys, log)
+		check(t, err)
+		if old {
+			r.openat2, r.named = false, false
+		}
+		g := newGuest(t, provider.Mount{Guest: "/m", Root: r.Dir()})
+		t.Cleanup(func() { check(t, r.Close()) })
+		want(t, "read", second(g.open(3, "m/in/keys/key", 0, abi.RightFDRead)), abi.ENOTCAPABLE)
+		want(t, "list", second(g.open(3, "m/in/keys", abi.OFlagDirectory, every)), abi.ENOTCAPABLE)
+		want(t, "move what it lies in", g.do(abi.PathRename, 3, "m/in", 3, "m/got"), abi.EBUSY)
+	})
+}

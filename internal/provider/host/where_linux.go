@@ -77,7 +77,15 @@ func (d *folder) isAt(rel string) bool {
 			return false
 		}
 	}
-	at, e := d.root.beneath(d.root.place(), head(&rel))
+	if d.self == (identity{}) {
+		d.self = identify(d.fd)
+	}
+	top := d.root.place()
+	if !top.folds && !strings.Contains(rel, "/") { // one name, no link on the way: nothing to be opened
+		var st unix.Stat_t
+		return fstatat(top.fd, rel, &st) == nil && d.self == identity{uint64(st.Dev), st.Ino}
+	}
+	at, e := d.root.beneath(top, head(&rel))
 	for e == abi.ESUCCESS && rel != "" {
 		from := at.fd
 		at, e = d.root.beneath(at, head(&rel))
@@ -87,9 +95,6 @@ func (d *folder) isAt(rel string) bool {
 		return false
 	}
 	defer unix.Close(at.fd)
-	if d.self == (identity{}) {
-		d.self = identify(d.fd)
-	}
 	return d.self != (identity{}) && identify(at.fd) == d.self
 }
 

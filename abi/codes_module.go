@@ -95,7 +95,7 @@ var moduleCodes = []CodeInfo{
 	},
 	{
 		CodeEngineDepth, "calls nest deeper than an engine allows",
-		"The run was recorded on one kind of engine and replayed on another, and its calls nest deeper than one of the two allows: the interpreter ends a run at 2,000 nested calls, the compiler at the configured depth. The replay says nothing about what comes after. Replay it on the kind of engine that it was recorded on: `forgeone replay RUN` without --engine.", 3,
+		"The run was recorded on one kind of engine or processor and replayed on another, and its calls nest deeper than one of the two allows: the interpreter ends a run at 2,000 nested calls, the compiler at the configured depth or where their frames, whose size depends on the processor, take too much stack. The replay says nothing about what comes after. Replay it where it was recorded: `forgeone replay RUN` without --engine, on the processor that the message names.", 3,
 	},
 	{
 		CodeNotPortable, "the recording is bound to its machine",

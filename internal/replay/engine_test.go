@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/trace"
 	"github.com/forgeone/forgeone/internal/wasm"
 	"github.com/forgeone/forgeone/internal/wasmtest"
 )
@@ -33,7 +34,7 @@ func TestOtherEngine(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close(context.Background())
-	on := &lab{t, e, l.kek}
+	on := &lab{t: t, e: e, kek: l.kek}
 	for name, module := range map[string][]byte{"program": program(7, "text"), "flat": nested(500)} {
 		r, out := l.record(module, 0, nil, nil)
 		res, again := on.replay(r, module)
@@ -54,6 +55,24 @@ func TestOtherEngine(t *testing.T) {
 		var deep *abi.Error
 		if !errors.As(err, &deep) || deep.Code != abi.CodeEngineDepth {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestOtherArch: on another processor frames may be larger. Where a replay goes
+// deeper than it may, and the recorded run did not, that is told; here it is a
+// divergence like any other.
+func TestOtherArch(t *testing.T) {
+	l := newLab(t)
+	for _, arch := range []string{"", "elsewhere"} {
+		l.arch = arch
+		r, _ := l.record(nested(-1), 0, nil, func(e *trace.End) { e.Outcome = abi.OutcomeExit })
+		res, err := Run(t.Context(), Input{Recording: r, Module: l.compile(nested(-1))})
+		switch {
+		case arch == "" && (err != nil || res.Identical):
+			t.Errorf("here: %+v, %v", res, err)
+		case arch != "" && abi.CodeOf(err) != abi.CodeEngineDepth:
+			t.Errorf("elsewhere: %+v, %v", res, err)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"runtime"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/gate"
@@ -126,10 +127,18 @@ func Run(ctx context.Context, in Input) (*Result, error) {
 	if p.div == nil {
 		p.compareEnd(got)
 	}
-	if here, there := in.Module.Kind(), wasm.KindOf(h.Engine); p.div != nil && here != there && (deep(got) || deep(end)) {
-		return nil, &abi.Error{
-			Code: abi.CodeEngineDepth, Where: string(h.Run), Hint: "forgeone replay " + string(h.Run) + " --engine " + there.String(),
-			What: fmt.Sprintf("calls nest deeper than the engine allows: recorded on the %s it ended with %v, on the %s with %v", there, end.Outcome, here, got.Outcome),
+	if p.div != nil && (deep(got) || deep(end)) {
+		here, there := in.Module.Kind(), wasm.KindOf(h.Engine)
+		hint := "forgeone replay " + string(h.Run) + " --engine " + there.String()
+		if here == there { // frames are larger on one of the processors
+			hint = "forgeone explain " + string(abi.CodeEngineDepth)
+		}
+		if here != there || h.Arch != runtime.GOARCH {
+			return nil, &abi.Error{
+				Code: abi.CodeEngineDepth, Where: string(h.Run), Hint: hint,
+				What: fmt.Sprintf("calls nest deeper than the engine allows: recorded on the %s on %s it ended with %v, on the %s on %s with %v",
+					there, h.Arch, end.Outcome, here, runtime.GOARCH, got.Outcome),
+			}
 		}
 	}
 	return &Result{

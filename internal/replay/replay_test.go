@@ -2,8 +2,10 @@ package replay
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -21,9 +23,10 @@ import (
 
 // lab runs guests with a recorder that a test may make lie.
 type lab struct {
-	t   *testing.T
-	e   *wasm.Engine
-	kek seal.Key
+	t    *testing.T
+	e    *wasm.Engine
+	kek  seal.Key
+	arch string // that recordings name; "" is the one here
 }
 
 func newLab(t *testing.T) *lab {
@@ -32,7 +35,7 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { e.Close(context.Background()) })
-	return &lab{t, e, seal.NewKey()}
+	return &lab{t: t, e: e, kek: seal.NewKey()}
 }
 
 func (l *lab) compile(module []byte) *wasm.Module {
@@ -88,7 +91,7 @@ func (l *lab) record(module []byte, at uint64, alter func(*abi.Call), end func(*
 		l.t.Fatal(err)
 	}
 	path := filepath.Join(l.t.TempDir(), "r.f1rec")
-	rec, err := trace.Create(path, trace.Header{Run: "r0123456789abcdef", MaxPages: 16, Slice: gate.Slice}, l.kek, 0)
+	rec, err := trace.Create(path, trace.Header{Run: "r0123456789abcdef", MaxPages: 16, Slice: gate.Slice, Arch: cmp.Or(l.arch, runtime.GOARCH)}, l.kek, 0)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -148,7 +151,7 @@ func TestIdentical(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			l := &lab{t, l.e, l.kek}
+			l := &lab{t: t, e: l.e, kek: l.kek}
 			r, out := l.record(m, 0, nil, nil)
 			for range 3 {
 				res, again := l.replay(r, m)
@@ -195,7 +198,7 @@ func TestAltered(t *testing.T) {
 		{name: "recorded state", end: func(e *trace.End) { e.State[0] ^= 1 }, call: 4, what: "memory or globals"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			l := &lab{t, l.e, l.kek}
+			l := &lab{t: t, e: l.e, kek: l.kek}
 			r, _ := l.record(m, tc.at, tc.alter, tc.end)
 			module := tc.module
 			if module == nil {

@@ -77,17 +77,9 @@ func sizeOf(typ byte) uint64 {
 // enter appends: count the call, and call probe if it is one too many, or if the
 // sum of the frames passed a multiple of probeBytes.
 func (w *rewriter) enter(b []byte, step int32) []byte {
-	b = w.globalGet(b, w.depth)
-	b = append(b, opI32Const)
-	b = appendSigned(b, int64(step))
-	b = append(b, opI32Add)
-	b = w.globalSet(b, w.depth)
+	b = w.globalSet(w.counted(b, step, opI32Add), w.depth)
 	b = append(b, opBlock, typeEmpty)
-	b = w.globalGet(b, w.depth)
-	b = append(b, opI32Const)
-	b = appendSigned(b, int64(step))
-	b = append(b, opI32Sub)
-	b = w.globalGet(b, w.depth)
+	b = w.globalGet(w.counted(b, step, opI32Sub), w.depth)
 	b = append(b, opI32Xor, opI32Const)
 	b = appendSigned(b, int64(probeMask))
 	b = append(b, opI32And, opI32Eqz, opBrIf, 0, opCall)
@@ -100,9 +92,11 @@ const probeMask = -probeFlag | depthFlag
 
 // leave appends: count the call as done.
 func (w *rewriter) leave(b []byte, step int32) []byte {
-	b = w.globalGet(b, w.depth)
-	b = append(b, opI32Const)
-	b = appendSigned(b, int64(step))
-	b = append(b, opI32Sub)
-	return w.globalSet(b, w.depth)
+	return w.globalSet(w.counted(b, step, opI32Sub), w.depth)
+}
+
+// counted appends: the depth counter and step, joined by op.
+func (w *rewriter) counted(b []byte, step int32, op byte) []byte {
+	b = append(w.globalGet(b, w.depth), opI32Const)
+	return append(appendSigned(b, int64(step)), op)
 }

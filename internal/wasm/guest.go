@@ -36,7 +36,7 @@ type Guest struct {
 	mod    api.Module
 	mem    api.Memory
 	gas    api.MutableGlobal
-	depth  api.Global // nil in a module that an older rewriter made
+	depth  api.Global
 	gauge  gauge      // of the call that the guest is in
 	limit  uint64     // the most bytes of memory
 	c      abi.Call
@@ -198,8 +198,7 @@ func (g *Guest) tooDeep(mod api.Module) {
 }
 
 // probe answers guest calls that nest too deep, or whose frames may have piled up,
-// and the growth of memory.
-// It counts as a tick, so that a recording can say at which of them the run ended:
+// and the growth of memory. It counts as a tick, so that a recording can say at which of them the run ended:
 // how large frames are is the engine's choice, and differs between architectures.
 func (g *Guest) probe(mod api.Module) {
 	g.bind(mod)

@@ -37,8 +37,8 @@ type Guest struct {
 	mem    api.Memory
 	gas    api.MutableGlobal
 	depth  api.Global
-	gauge  gauge      // of the call that the guest is in
-	limit  uint64     // the most bytes of memory
+	gauge  gauge  // of the call that the guest is in
+	limit  uint64 // the most bytes of memory
 	c      abi.Call
 	in     []byte // gathered input; reused
 	vecs   []byte // the iovecs of the call's output, as in guest memory; reused

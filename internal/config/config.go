@@ -34,7 +34,9 @@ type Config struct {
 	limits    abi.Limits
 	caps      rewrite.Caps
 	compile   int64 // nanoseconds
-	retention Retention
+	// compileMemory is in bytes.
+	compileMemory uint64
+	retention     Retention
 }
 
 // Retention bounds the recordings that are kept of runs that ended, in bytes.
@@ -63,6 +65,10 @@ func (c *Config) Limits() abi.Limits { return c.limits }
 
 // Caps bound the modules that are admitted. Depth and Table are those of Limits.
 func (c *Config) Caps() rewrite.Caps { return c.caps }
+
+// CompileMemory bounds the memory, in bytes, of the process that compiles one
+// module. At most half of what the machine or its control group has is given.
+func (c *Config) CompileMemory() uint64 { return c.compileMemory }
 
 // CompileDeadline bounds the compilation of one module, in wall time; 0: nothing does.
 func (c *Config) CompileDeadline() time.Duration { return time.Duration(c.compile) }

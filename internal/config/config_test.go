@@ -60,7 +60,7 @@ func TestDefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	limits := abi.Limits{Memory: 256 << 20, Table: 1_000_000, Descriptors: 1024, Output: 256 << 20, Recording: 1 << 30, Depth: rewrite.DefaultCaps().Depth, Scratch: 64 << 20, Disk: 8 << 30, Denials: 100_000}
-	if c.Limits() != limits || c.Caps() != rewrite.DefaultCaps() || !c.BareModules() || c.Quorum() != 1 || c.Origin() != "" || c.Recording() != "full" || c.Deadline() != 0 || c.CompileDeadline() != 2*time.Minute {
+	if c.Limits() != limits || c.Caps() != rewrite.DefaultCaps() || !c.BareModules() || c.Quorum() != 1 || c.Origin() != "" || c.Recording() != "full" || c.Deadline() != 0 || c.CompileDeadline() != 2*time.Minute || c.CompileMemory() != 2<<30 {
 		t.Errorf("default is %+v", c)
 	}
 	// What the text writes out is what an empty text means.
@@ -68,7 +68,7 @@ func TestDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if empty.Limits() != limits || empty.Caps() != c.Caps() || !empty.BareModules() || empty.Quorum() != 1 || empty.CompileDeadline() != c.CompileDeadline() {
+	if empty.Limits() != limits || empty.Caps() != c.Caps() || !empty.BareModules() || empty.Quorum() != 1 || empty.CompileDeadline() != c.CompileDeadline() || empty.CompileMemory() != c.CompileMemory() {
 		t.Errorf("empty text is %+v", empty)
 	}
 }
@@ -82,6 +82,7 @@ limits: {fuel: 77, deadline: 1m30s, memory: 65536, table: 12, depth: 100, scratc
 admission:
   module: 1 MiB
   nesting: 9
+  compile_memory: 512MiB
   compile_deadline: 3s
   canonical_nan: true
 retention: {total: unlimited, workload: 4KiB}
@@ -92,7 +93,7 @@ retention: {total: unlimited, workload: 4KiB}
 	l, caps := c.Limits(), c.Caps()
 	if c.Origin() != "example.org/node-7" || c.BareModules() || c.Quorum() != 2 || l.Fuel != 77 || c.Deadline() != 90*time.Second || l.Memory != 65536 ||
 		l.Scratch != 8<<10 || l.Disk != 3<<20 || l.Denials != 50 ||
-		caps.Table != 12 || caps.Depth != 100 || caps.ModuleBytes != 1<<20 || caps.Nesting != 9 || caps.Functions != rewrite.DefaultCaps().Functions || c.CompileDeadline() != 3*time.Second || !caps.CanonicalNaN {
+		caps.Table != 12 || caps.Depth != 100 || caps.ModuleBytes != 1<<20 || caps.Nesting != 9 || caps.Functions != rewrite.DefaultCaps().Functions || c.CompileDeadline() != 3*time.Second || c.CompileMemory() != 512<<20 || !caps.CanonicalNaN {
 		t.Errorf("limits %+v, caps %+v, config %+v", l, caps, c)
 	}
 	if c.Retention() != (Retention{Total: math.MaxUint64, Workload: 4096}) {
@@ -120,6 +121,7 @@ func TestRefused(t *testing.T) {
 		{"memory too small", "limits:\n  memory: 1KiB\n", "config:2:11", "64KiB to 4GiB"},
 		{"depth above what the engine bears", "limits:\n  depth: 4000000\n", "config:2:10", "whole number"},
 		{"module above what a package holds", "admission: {module: 65MiB}\n", "config:1:21", "64MiB"},
+		{"memory to compile with too small", "admission: {compile_memory: 63MiB}\n", "config:1:29", "64MiB to 1024GiB"},
 		{"retention of nothing", "retention: {total: 0}\n", "config:1:20", "4KiB to 1048576GiB, such as 4KiB or 4096, or unlimited"},
 		{"bare word", "bare_modules: yes\n", "config:1:15", "allow or refuse"},
 		{"no truth value", "admission: {canonical_nan: perhaps}\n", "config:1:28", "true or false"},

@@ -57,6 +57,7 @@ admission:
   br_table: %d
   globals: %d
   data_segments: %d
+  compile_memory: %s     # memory of the process that compiles it; at most half of the machine's or the control group's is given
   compile_deadline: %s   # wall time of compiling it, as in 1m30s; 0s: none
   canonical_nan: %t   # true: NaNs have the same bits everywhere, and recordings replay on every machine
 `, c.quorum, c.recording,
@@ -64,5 +65,5 @@ admission:
 		FormatSize(l.Scratch), FormatSize(l.Disk), l.Denials,
 		FormatSize(c.retention.Total), FormatSize(c.retention.Workload),
 		FormatSize(uint64(caps.ModuleBytes)), caps.Functions, caps.LocalsPerFunction, caps.LocalsTotal, caps.Nesting, caps.BrTable, caps.Globals, caps.DataSegments,
-		c.CompileDeadline(), caps.CanonicalNaN)
+		FormatSize(c.compileMemory), c.CompileDeadline(), caps.CanonicalNaN)
 }

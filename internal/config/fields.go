@@ -50,6 +50,7 @@ type admission struct {
 	BrTable           leaf `yaml:"br_table"`
 	Globals           leaf `yaml:"globals"`
 	DataSegments      leaf `yaml:"data_segments"`
+	CompileMemory     leaf `yaml:"compile_memory"`
 	CompileDeadline   leaf `yaml:"compile_deadline"`
 	CanonicalNaN      leaf `yaml:"canonical_nan"`
 }
@@ -73,7 +74,7 @@ const (
 // signed as it may be, asks for what the engine can't keep.
 func (d *document) bind(c *Config) []field {
 	caps := rewrite.DefaultCaps()
-	c.caps, c.compile = caps, int64(2*time.Minute)
+	c.caps, c.compile, c.compileMemory = caps, int64(2*time.Minute), 2*gib
 	c.bare, c.quorum, c.recording = true, 1, "full"
 	l := &c.limits
 	l.Memory, l.Table, l.Descriptors = 256*mib, uint32(caps.Table), 1024
@@ -108,6 +109,7 @@ func (d *document) bind(c *Config) []field {
 		{"admission.br_table", d.Admission.BrTable, number(&c.caps.BrTable, 1, 1_000_000)},
 		{"admission.globals", d.Admission.Globals, number(&c.caps.Globals, 1, 1_000_000)},
 		{"admission.data_segments", d.Admission.DataSegments, number(&c.caps.DataSegments, 1, 1_000_000)},
+		{"admission.compile_memory", d.Admission.CompileMemory, size(&c.compileMemory, 64*mib, 1<<40)},
 		{"admission.compile_deadline", d.Admission.CompileDeadline, duration(&c.compile, 24*time.Hour)},
 		{"admission.canonical_nan", d.Admission.CanonicalNaN, word(map[string]func(){
 			"true": func() { c.caps.CanonicalNaN = true }, "false": func() { c.caps.CanonicalNaN = false },

@@ -12,7 +12,8 @@ import (
 )
 
 // Example runs a module that nobody vouches for, and shows what it was denied,
-// that its run can be repeated, and that the log verifies.
+// that its run can be repeated, and that the log verifies. A program calls
+// forgeone.Main() first in main.
 func Example() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "forgeone-example-*")

@@ -2,6 +2,11 @@
 // another program, and can prove afterwards what that code did. It is the
 // library behind the forgeone command:
 //
+//	func main() {
+//		forgeone.Main() // first: see there
+//		...
+//	}
+//
 //	node, err := forgeone.Open(ctx, forgeone.Options{Home: dir, Create: true})
 //	...
 //	defer node.Close()
@@ -34,6 +39,17 @@ import (
 // Version is ForgeOne's version.
 const Version = kernel.Version
 
+// Main makes this program's binary one that compiles for its nodes. Call it first in
+// main: nodes start children of the binary, in which Main does their one job and ends
+// the process. In any other process it does nothing and returns at once.
+//
+// A module's code is hostile, and the compiler that reads it is large. So modules are
+// compiled in a process that has nothing but what it is handed: on Linux no file, no
+// network, no other program (Landlock and seccomp, where the kernel has them), bounded
+// memory and processor time; elsewhere a process of its own. It ends with its parent.
+// What stands before Main, initialization of packages too, runs in children as well.
+func Main() { kernel.Main() }
+
 // Options say which state folder a node works on, and how.
 type Options struct {
 	// Home is the state folder: keys, signed configuration, evidence log,
@@ -52,6 +68,11 @@ type Options struct {
 	// identity that opens the private keys, where they are encrypted. Empty means
 	// the command's: $FORGEONE_UNLOCK.
 	Unlock string
+	// Box names a binary whose children compile modules, one that calls Main first in
+	// main: the forgeone command, say. Empty means this program's own. No guest reaches
+	// it. Without either nothing is compiled (F1-RUN-168), and only what the state
+	// folder holds in compiled form can run; all that runs no guest works.
+	Box string
 	// Warn gets warnings for people, a line each. It may be called from several
 	// goroutines; nil drops them.
 	Warn func(msg string)
@@ -84,7 +105,7 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 			return nil, err
 		}
 	}
-	k, err := kernel.Open(ctx, kernel.Options{Home: o.Home, Unlock: o.Unlock, Warn: o.Warn})
+	k, err := kernel.Open(ctx, kernel.Options{Home: o.Home, Unlock: o.Unlock, Box: o.Box, Warn: o.Warn})
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -39,12 +41,15 @@ var layer = map[string]int{
 	"internal/policy":            2,
 	"internal/trace":             2,
 	"internal/wasm":              2,
+	"internal/compiletest":       3, // compiles in the process of a test
 	"internal/provider/conform":  3, // preview 1, function by errno, for tests
 	"internal/gate":              3,
 	"internal/serve":             3, // HTTP, for commands that name an address
 	"internal/brain":             3,
 	"internal/replay":            4, // drives a guest from a recording, without any capability
 	"internal/observer":          5,
+	"internal/box":               5, // children of this binary that can do nothing but their one job
+	"internal/compile":           5, // whose turn it is to compile in the box
 	"internal/witness":           5, // cosigns other logs' checkpoints, and has ours cosigned
 	"internal/kernel":            6, // the only appender to the log
 	"":                           7, // the façade
@@ -61,26 +66,29 @@ var within = map[string][]string{
 	"internal/provider/host":     {"internal/provider/tree", "internal/provider/sock"},
 	"internal/provider/treetest": {"internal/provider/tree"},
 	"internal/sys/faultfs":       {"internal/sys"},
+	"internal/compile":           {"internal/box"},
 }
 
 // owner says who imports a third-party module: nobody else does, so that it can
 // be replaced in one place.
 var owner = map[string][]string{
-	"github.com/tetratelabs/wazero":     {"internal/wasm"},
-	"github.com/spf13/cobra":            {"internal/cli"},
-	"github.com/spf13/pflag":            {"internal/cli"},
-	"github.com/cedar-policy/cedar-go":  {"internal/policy"},
-	"filippo.io/mldsa":                  {"internal/seal"},                                      // ML-DSA, until the standard library has it
-	"filippo.io/age":                    {"internal/keys"},                                      // private keys at rest
-	"golang.org/x/mod":                  {"evidence", "internal/merkle", "internal/signednote"}, // trees and notes, and their proofs
-	"golang.org/x/sys":                  {"internal/sys", "internal/provider/host"},
-	"github.com/goccy/go-yaml":          {"internal/config"},
-	"github.com/fxamacker/cbor/v2":      {"internal/codec"},
-	"github.com/klauspost/compress":     {"internal/trace"},
-	"github.com/rogpeppe/go-internal":   {},
-	"pgregory.net/rapid":                {"internal/provider/treetest"},
-	"github.com/google/go-cmp":          {},
-	"github.com/forgeone/forgeone/test": {},
+	"github.com/tetratelabs/wazero":       {"internal/wasm"},
+	"github.com/spf13/cobra":              {"internal/cli"},
+	"github.com/spf13/pflag":              {"internal/cli"},
+	"github.com/cedar-policy/cedar-go":    {"internal/policy"},
+	"filippo.io/mldsa":                    {"internal/seal"},                                      // ML-DSA, until the standard library has it
+	"filippo.io/age":                      {"internal/keys"},                                      // private keys at rest
+	"golang.org/x/mod":                    {"evidence", "internal/merkle", "internal/signednote"}, // trees and notes, and their proofs
+	"golang.org/x/sys":                    {"internal/sys", "internal/provider/host", "internal/box"},
+	"github.com/landlock-lsm/go-landlock": {"internal/box"},
+	"github.com/elastic/go-seccomp-bpf":   {"internal/box"},
+	"github.com/goccy/go-yaml":            {"internal/config"},
+	"github.com/fxamacker/cbor/v2":        {"internal/codec"},
+	"github.com/klauspost/compress":       {"internal/trace"},
+	"github.com/rogpeppe/go-internal":     {},
+	"pgregory.net/rapid":                  {"internal/provider/treetest"},
+	"github.com/google/go-cmp":            {},
+	"github.com/forgeone/forgeone/test":   {},
 }
 
 // only says who may import a part of the standard library, and why.
@@ -89,10 +97,13 @@ var only = []struct {
 	allowed     []string
 }{
 	{"crypto", "internal/seal is the only user of cryptography", []string{"internal/seal"}},
-	{"os/exec", "the kernel starts no process", nil},
+	{"os/exec", "the kernel starts no process but children of its own binary, in the box", []string{"internal/box"}},
 	{"net", "no network at run time unless a command names an address: log serve and log witness do (a guest's sockets are system calls of internal/provider/host)", []string{"internal/serve", "internal/witness"}},
-	{"unsafe", "only what maps memory or hands it to the kernel of the operating system", []string{"internal/sys", "internal/provider/host"}},
+	{"unsafe", "only what maps memory or hands it to the kernel of the operating system, and the one file that hands code to the engine: see unsafeFile", []string{"internal/sys", "internal/provider/host", "internal/wasm"}},
 }
+
+// unsafeFile is the one file of a package that may use unsafe, where not all may.
+var unsafeFile = map[string]string{"internal/wasm": "passage.go"}
 
 // never says what must not be reachable from a package at all.
 var never = []struct {
@@ -100,13 +111,21 @@ var never = []struct {
 }{
 	{"internal/replay", module + "/internal/provider/host", "a replay holds no capability"},
 	{"internal/replay", module + "/internal/provider", "a replay has a world of its own"},
+	{"internal/replay", module + "/internal/box", "a replay starts no process"},
+	{"internal/wasm", module + "/internal/box", "the engine is handed what compiles, and does not know where that is"},
 	{"internal/provider/pure", "golang.org/x/sys", "scratch and assets need no operating system"},
 	{"internal/gate", module + "/internal", "the gate knows the shared words only"},
 	{"abi", module, "the ground floor"},
 }
 
+// without says what none of our packages that are reachable from a package may import
+// of the standard library. (What the engine brings along is not ours.)
+var without = map[string][]string{"internal/replay": {"net", "os/exec"}}
+
 type pkg struct {
 	ImportPath string
+	Dir        string
+	GoFiles    []string
 	Standard   bool
 	Imports    []string
 	Deps       []string
@@ -114,7 +133,7 @@ type pkg struct {
 
 func list(t *testing.T) []pkg {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Standard,Imports,Deps", "./...").Output()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Dir,GoFiles,Standard,Imports,Deps", "./...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
@@ -173,6 +192,48 @@ func TestLayers(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestReachableFromReplay: neither a process nor the network can be reached through
+// what a replay is made of.
+func TestReachableFromReplay(t *testing.T) {
+	ps := list(t)
+	imports := map[string][]string{}
+	for _, p := range ps {
+		imports[p.ImportPath] = p.Imports
+	}
+	for _, p := range ps {
+		for _, forbidden := range without[short(p.ImportPath)] {
+			for _, d := range append(p.Deps, p.ImportPath) {
+				if under(d, module) && slices.ContainsFunc(imports[d], func(i string) bool { return under(i, forbidden) && i != "net/netip" }) {
+					t.Errorf("%s reaches %s, which imports %s", short(p.ImportPath), short(d), forbidden)
+				}
+			}
+		}
+	}
+}
+
+// TestUnsafeFiles: where one file may use unsafe, no other does.
+func TestUnsafeFiles(t *testing.T) {
+	seen := 0
+	for _, p := range list(t) {
+		one, ok := unsafeFile[short(p.ImportPath)]
+		for _, f := range p.GoFiles {
+			b, err := os.ReadFile(filepath.Join(p.Dir, f))
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch uses := bytes.Contains(b, []byte("\"unsafe\"")); {
+			case ok && uses && f == one:
+				seen++
+			case ok && uses:
+				t.Errorf("%s/%s uses unsafe", p.ImportPath, f)
+			}
+		}
+	}
+	if seen != len(unsafeFile) {
+		t.Errorf("%d of %d files use unsafe: is the table stale?", seen, len(unsafeFile))
 	}
 }
 

@@ -19,6 +19,7 @@ const (
 	CodeModuleNative      Code = "F1-MOD-015"
 	CodeModuleEmpty       Code = "F1-MOD-016"
 	CodeModuleTruncated   Code = "F1-MOD-017"
+	CodeCompileMemory     Code = "F1-MOD-018"
 	CodeEngineDepth       Code = "F1-MOD-030"
 	CodeNotPortable       Code = "F1-MOD-031"
 )
@@ -67,11 +68,15 @@ var moduleCodes = []CodeInfo{
 	},
 	{
 		CodeCompileDeadline, "compiling took too long",
-		"Compiling the module took longer than admission.compile_deadline in the configuration, and was given up. Admission bounds what compiling costs, but the largest modules still take minutes on a slow or busy machine. Compiled code is kept, so that only the first run pays. If the module is trustworthy, raise the deadline in a copy of the configuration and put it in force with `forgeone init --config FILE`.", 3,
+		"Compiling the module took longer than admission.compile_deadline in the configuration, or twice that in processor time, and was ended. The time for which it was paused, so that shorter compilations need not wait, is not counted. Compiled code is kept, so that only the first run pays. If the module is trustworthy, raise the deadline in a copy of the configuration and put it in force with `forgeone init --config FILE`. Until the configuration changes the module is refused at once, unless the machine was too busy to tell.", 3,
 	},
 	{
 		CodeCompileFailed, "the compiler failed",
-		"The module passed admission, but the engine's compiler broke off with a fault of its own. The kernel goes on; the module can't run. Please tell ForgeOne's maintainers, with the module.", 1,
+		"The module passed admission, but the engine's compiler broke off with a fault of its own, or answered with something that is not code of the module, or tried what no compilation does. It has a process of its own that can do nothing else, and ended with it. The module can't run, and is refused at once until the configuration changes. Please tell ForgeOne's maintainers, with the module.", 1,
+	},
+	{
+		CodeCompileMemory, "compiling needs too much memory",
+		"The process that compiles a module is given the memory that admission.compile_memory in the configuration says, at most half of what the machine or its control group has, and the module needs more: for the compilation, or for the machine code that comes of it, which may have a quarter of that. Few real programs do; those that are made to take a compiler's memory do. If the module is trustworthy, raise the field in a copy of the configuration and put it in force with `forgeone init --config FILE`. Until then the module is refused at once.", 1,
 	},
 	{
 		CodeModuleText, "WebAssembly text",

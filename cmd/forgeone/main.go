@@ -4,7 +4,11 @@ package main
 import (
 	"os"
 
+	"github.com/forgeone/forgeone"
 	"github.com/forgeone/forgeone/internal/cli"
 )
 
-func main() { os.Exit(cli.Main(os.Args[1:])) }
+func main() {
+	forgeone.Main() // children that compile end here
+	os.Exit(cli.Main(os.Args[1:]))
+}

@@ -12,11 +12,13 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/forgeone/forgeone"
 	"github.com/forgeone/forgeone/internal/cli"
 	"github.com/forgeone/forgeone/internal/wasmtest"
 )
 
 func TestMain(m *testing.M) {
+	forgeone.Main()
 	if home := os.Getenv(replayHelper); home != "" {
 		if err := replayOnce(home); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -15,6 +15,7 @@ import (
 )
 
 func main() {
+	forgeone.Main() // first: modules are compiled in children of this binary
 	if len(os.Args) != 3 {
 		fmt.Fprintln(os.Stderr, "usage: embed MODULE.wasm FOLDER")
 		os.Exit(2)

@@ -28,7 +28,7 @@ type compilation struct {
 
 // compiled returns the compiled form of an admitted workload.
 func (k *Kernel) compiled(ctx context.Context, w *workload) (*wasm.Module, error) {
-	m, err := k.module(ctx, w.code, w.Rewritten)
+	m, err := k.module(ctx, wasm.Job{Code: w.code, Digest: w.Rewritten, Owner: w.name})
 	if err == nil {
 		err = m.Command()
 	}
@@ -43,13 +43,13 @@ func (k *Kernel) compiled(ctx context.Context, w *workload) (*wasm.Module, error
 // module returns the compiled form of a rewritten module, compiling it once,
 // however many ask for it at the same time. Nobody waits for the compilation of
 // another module here, nor longer than its ctx.
-func (k *Kernel) module(ctx context.Context, code []byte, digest abi.Digest) (*wasm.Module, error) {
+func (k *Kernel) module(ctx context.Context, job wasm.Job) (*wasm.Module, error) {
 	for {
-		c, mine := k.modules.claim(digest)
+		c, mine := k.modules.claim(job.Digest)
 		if mine {
-			c.m, c.err = k.engine.Compile(ctx, code, digest)
+			c.m, c.err = k.engine.Compile(ctx, job)
 			if c.err != nil {
-				k.modules.drop(digest)
+				k.modules.drop(job.Digest)
 			}
 			close(c.done)
 			return c.m, c.err

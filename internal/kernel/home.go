@@ -69,6 +69,9 @@ func (h Home) Starting() string { return h.path("starting.lock") }
 // Cache holds compiled code and admissions: derived, authenticated.
 func (h Home) Cache() string { return h.path("cache") }
 
+// Compiling is the table of compilations under way: derived.
+func (h Home) Compiling() string { return h.path("cache", "compiling") }
+
 // Tiles holds the log as tlog-tiles: derived.
 func (h Home) Tiles() string { return h.path("cache", "tiles") }
 

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -9,7 +10,9 @@ import (
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/evidence"
+	"github.com/forgeone/forgeone/internal/box"
 	"github.com/forgeone/forgeone/internal/brain"
+	"github.com/forgeone/forgeone/internal/compile"
 	"github.com/forgeone/forgeone/internal/config"
 	"github.com/forgeone/forgeone/internal/keys"
 	"github.com/forgeone/forgeone/internal/policy"
@@ -27,6 +30,7 @@ type Options struct {
 	Modules []string         // modules wanted, with what they need; nil: all
 	Warn    func(msg string) // gets warnings for people; may be nil
 	Now     func() time.Time // nil: time.Now
+	Box     string           // binary whose children compile; "": this program's
 
 	vault *keys.Vault // the keys, opened already; nil: they are opened with Unlock
 }
@@ -35,19 +39,21 @@ type Options struct {
 // Locks nest in this order: a transaction of the log, then the ledger's lock,
 // which is a leaf, as the lock of watch is.
 type Kernel struct {
-	home Home
-	warn func(string)
-	now  func() time.Time
+	home    Home
+	boxPath string
+	warn    func(string)
+	now     func() time.Time
 
-	vault  *keys.Vault
-	keys   *keys.Local
-	config *config.Config
-	ledger *ledger
-	log    *evidence.Log
-	base   policy.Source
-	engine *wasm.Engine
-	cache  *wasm.Cache
-	caps   rewrite.Caps
+	vault   *keys.Vault
+	keys    *keys.Local
+	config  *config.Config
+	ledger  *ledger
+	log     *evidence.Log
+	base    policy.Source
+	engine  *wasm.Engine
+	outside wasm.Outside // nil where this program has no box
+	cache   *wasm.Cache
+	caps    rewrite.Caps
 
 	modules moduleSet
 	watch   watch
@@ -65,7 +71,7 @@ func boot(ctx context.Context, graph []Module, o Options) (*Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Kernel{home: Home(o.Home), vault: o.vault, warn: o.Warn, now: o.Now}
+	k := &Kernel{home: Home(o.Home), boxPath: o.Box, vault: o.vault, warn: o.Warn, now: o.Now}
 	if k.vault == nil {
 		k.vault = keys.NewVault(k.home.Keys(), o.Unlock)
 	}
@@ -159,12 +165,22 @@ func startBrain(_ context.Context, k *Kernel) error {
 	return nil
 }
 
-func startEngine(ctx context.Context, k *Kernel) (err error) {
-	k.cache = wasm.NewCache(k.home.Cache(), k.keys.Cache)
+// startEngine makes what compiles and runs. Whether there is a box is told by the
+// first module that is to be compiled: what reads the log needs none.
+func startEngine(_ context.Context, k *Kernel) error {
+	k.cache = wasm.NewCache(k.home.Cache(), k.keys.Cache, k.config.Digest())
 	k.modules.m, k.modules.admitted = map[abi.Digest]*compilation{}, map[[32]byte]admission{}
-	k.engine, err = wasm.New(ctx, k.cache)
-	if err == nil {
-		k.engine.Deadline = k.config.CompileDeadline()
+	b, err := box.New(k.boxPath)
+	switch {
+	case err == nil:
+		k.outside = compile.New(compile.Config{Box: b, Queue: k.home.Compiling(), Memory: k.config.CompileMemory(), Deadline: k.config.CompileDeadline()})
+	case !errors.Is(err, box.ErrNotReady):
+		return &abi.Error{Code: "F1-RUN-169", What: "there is no binary to compile with", Where: k.boxPath, Err: err, Hint: "forgeone doctor"}
 	}
-	return err
+	k.engine = wasm.New(k.cache, k.outside)
+	return nil
 }
+
+// Main makes this process a child that compiles, if it was started as one, and does
+// not return then. Package main calls it first.
+func Main() { box.Main(compile.Jobs()...) }

@@ -128,14 +128,12 @@ func (k *Kernel) replayable(ctx context.Context, p *Replay, o ReplayOptions) (*w
 	if seal.Sum(rewrittenDomain, code) != h.Rewritten {
 		return nil, &abi.Error{Code: "F1-RPL-022", What: "the kept module is not the one that ran", Where: k.moduleFile(h.Rewritten)}
 	}
+	job := wasm.Job{Code: code, Digest: h.Rewritten, Owner: h.Workload}
 	if o.Engine == k.engine.Kind() {
-		return k.module(ctx, code, h.Rewritten)
+		return k.module(ctx, job)
 	}
-	if p.engine, err = wasm.NewOn(ctx, o.Engine, nil); err != nil {
-		return nil, err
-	}
-	p.engine.Deadline = k.config.CompileDeadline()
-	return p.engine.Compile(ctx, code, h.Rewritten)
+	p.engine = wasm.NewOn(o.Engine, nil, k.outside)
+	return p.engine.Compile(ctx, job)
 }
 
 // Header is the recording's: what was run, and on what.

@@ -67,7 +67,7 @@ func (k *Kernel) tidy(gone []brain.Run, dry bool) (t Tidied, err error) {
 		t.Stay = err
 		return t, nil //nolint:nilerr // told in t
 	}
-	code := wasm.NewCache(k.home.Cache(), k.keys.Cache)
+	code := wasm.NewCache(k.home.Cache(), k.keys.Cache, k.config.Digest())
 	files, err := os.ReadDir(k.home.Modules())
 	if err != nil {
 		return t, err
@@ -84,8 +84,10 @@ func (k *Kernel) tidy(gone []brain.Run, dry bool) (t Tidied, err error) {
 		if dry {
 			continue
 		}
-		if err := errors.Join(removed(filepath.Join(k.home.Modules(), f.Name())), removed(code.Path(d))); err != nil {
-			return t, err
+		for _, path := range append(code.Paths(d), filepath.Join(k.home.Modules(), f.Name())) {
+			if err := removed(path); err != nil {
+				return t, err
+			}
 		}
 	}
 	return t, nil

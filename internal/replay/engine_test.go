@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/compiletest"
 	"github.com/forgeone/forgeone/internal/trace"
 	"github.com/forgeone/forgeone/internal/wasm"
 	"github.com/forgeone/forgeone/internal/wasmtest"
@@ -29,10 +30,7 @@ func nested(depth int32) []byte {
 // where calls nest deeper than it allows, an error that says so and no divergence.
 func TestOtherEngine(t *testing.T) {
 	l := newLab(t)
-	e, err := wasm.NewOn(t.Context(), wasm.Interpreter, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := wasm.NewOn(wasm.Interpreter, nil, compiletest.Here{})
 	defer e.Close(context.Background())
 	on := &lab{t: t, e: e, kek: l.kek}
 	for name, module := range map[string][]byte{"program": program(7, "text"), "flat": nested(500)} {

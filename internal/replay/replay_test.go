@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/compiletest"
 	"github.com/forgeone/forgeone/internal/gate"
 	"github.com/forgeone/forgeone/internal/policy"
 	"github.com/forgeone/forgeone/internal/provider"
@@ -30,10 +31,7 @@ type lab struct {
 }
 
 func newLab(t *testing.T) *lab {
-	e, err := wasm.New(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := wasm.New(nil, compiletest.Here{})
 	t.Cleanup(func() { e.Close(context.Background()) })
 	return &lab{t: t, e: e, kek: seal.NewKey()}
 }
@@ -44,7 +42,7 @@ func (l *lab) compile(module []byte) *wasm.Module {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	m, err := l.e.Compile(l.t.Context(), code, seal.Sum("test", code))
+	m, err := l.e.Compile(l.t.Context(), wasm.Job{Code: code, Digest: seal.Sum("test", code)})
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -10,7 +10,12 @@ import (
 // either what it held or data, whole: into a temporary file in the same
 // folder, synced, renamed over path, the folder synced. The file has exactly
 // the permissions perm.
-func WriteFile(path string, data []byte, perm os.FileMode) (err error) {
+func WriteFile(path string, data []byte, perm os.FileMode) error {
+	return WriteParts(path, perm, data)
+}
+
+// WriteParts is WriteFile of data that lies in several places.
+func WriteParts(path string, perm os.FileMode, parts ...[]byte) (err error) {
 	dir, name := filepath.Split(path)
 	if dir == "" {
 		dir = "."
@@ -24,7 +29,7 @@ func WriteFile(path string, data []byte, perm os.FileMode) (err error) {
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
-	if err := errors.Join(fill(f, data, perm), f.Close()); err != nil {
+	if err := errors.Join(fill(f, parts, perm), f.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(f.Name(), path); err != nil {
@@ -38,12 +43,14 @@ func WriteFile(path string, data []byte, perm os.FileMode) (err error) {
 	return nil
 }
 
-func fill(f *os.File, data []byte, perm os.FileMode) error {
+func fill(f *os.File, parts [][]byte, perm os.FileMode) error {
 	if err := f.Chmod(perm); err != nil {
 		return err
 	}
-	if _, err := f.Write(data); err != nil {
-		return err
+	for _, p := range parts {
+		if _, err := f.Write(p); err != nil {
+			return err
+		}
 	}
 	return f.Sync()
 }

@@ -1,124 +1,136 @@
 package wasm
 
 import (
-	"encoding/binary"
-	"io/fs"
+	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/codec"
 	"github.com/forgeone/forgeone/internal/seal"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
-// Cache keeps compiled code on disk. The engine guards its own files with a
-// CRC only, so each is wrapped with a MAC under the node's key, and the bytes
-// that were checked are copied to a private folder and used from there. An
-// entry that does not authenticate is as good as none. Safe for use by several
-// processes: an entry is written whole, by rename.
+// Cache keeps compiled code on disk, under the node's key: a MAC is put only on
+// bytes that came from the box, were checked, and have been in memory since. The
+// bytes that were authenticated are those that the engine gets. An entry that does
+// not authenticate is as good as none. Safe for use by several processes: an entry
+// is written whole, by rename.
 //
-// An entry: magic, u32 length of the engine's file name, the name, the code,
-// 32 bytes HMAC-SHA256 over all before it and the module's digest.
+// An entry: magic, 32 bytes by which the engine knows the code, the code, 32 bytes
+// HMAC-SHA256 over all before it, the kind of engine and the module's digest.
+//
+// A refusal is an entry of its own: magic, the error in the deterministic encoding,
+// and a MAC that is bound to the configuration too.
 type Cache struct {
-	dir string
-	key seal.Key
+	dir   string
+	key   seal.Key
+	scope abi.Digest
 }
 
 const (
-	cacheMagic  = "F1CODE\x01\n"
-	cacheDomain = "forgeone/code-cache/v1"
-	macSize     = 32
-	maxCode     = 1 << 30
+	codeEntry     = "F1CODE\x02\n"
+	refusalEntry  = "F1DENY\x01\n"
+	cacheDomain   = "forgeone/code-cache/v2"
+	refusalDomain = "forgeone/code-refusal/v1"
+	macSize       = 32
+	maxEntry      = 4 << 30
+	maxRefusal    = 64 << 10
 )
 
-// NewCache returns the cache in folder dir, authenticated under key.
-func NewCache(dir string, key seal.Key) *Cache { return &Cache{dir: dir, key: key} }
+// NewCache returns the cache in folder dir, authenticated under key. Refusals hold
+// under the configuration with that digest.
+func NewCache(dir string, key seal.Key, config abi.Digest) *Cache {
+	return &Cache{dir: dir, key: key, scope: config}
+}
 
-// Path is the file of the rewritten module with digest d. It may be removed at any
-// time.
-func (c *Cache) Path(d abi.Digest) string { return filepath.Join(c.dir, d.Hex()+".code") }
+// Paths are the files of the rewritten module with digest d. They may be removed at
+// any time.
+func (c *Cache) Paths(d abi.Digest) []string { return []string{c.codePath(d), c.refusalPath(d)} }
 
-func (c *Cache) tag(d abi.Digest, b []byte) (t [macSize]byte) {
-	m := seal.NewAuthenticator(c.key, cacheDomain)
+func (c *Cache) codePath(d abi.Digest) string { return filepath.Join(c.dir, d.Hex()+".code") }
+
+func (c *Cache) refusalPath(d abi.Digest) string { return filepath.Join(c.dir, d.Hex()+".refused") }
+
+// tag authenticates an entry of module d.
+func (c *Cache) tag(domain string, d abi.Digest, parts ...[]byte) (t [macSize]byte) {
+	m := seal.NewAuthenticator(c.key, domain)
 	m.Write([]byte(Compiler.ID()))
 	m.Write(d[:])
-	m.Write(b)
+	if domain == refusalDomain {
+		m.Write(c.scope[:])
+	}
+	for _, p := range parts {
+		m.Write(p)
+	}
 	m.Sum(t[:0])
 	return t
 }
 
-// open returns the engine's file name and content, if the entry is there and
-// authenticates.
-func (c *Cache) open(d abi.Digest) (name string, code []byte, ok bool) {
-	st, err := os.Stat(c.Path(d))
-	if err != nil || st.Size() > maxCode {
-		return "", nil, false
+// read returns what an entry holds, if it is there and authenticates.
+func (c *Cache) read(path, magic, domain string, d abi.Digest, limit int64) (body []byte, ok bool) {
+	b, err := sys.ReadRegular(path, limit)
+	if err != nil || len(b) < len(magic)+macSize || string(b[:len(magic)]) != magic {
+		return nil, false
 	}
-	b, err := os.ReadFile(c.Path(d))
-	if err != nil || len(b) < len(cacheMagic)+4+macSize || string(b[:len(cacheMagic)]) != cacheMagic {
-		return "", nil, false
+	b, mac := b[:len(b)-macSize], b[len(b)-macSize:]
+	if want := c.tag(domain, d, b); !seal.Equal(want[:], mac) {
+		return nil, false
 	}
-	body, mac := b[:len(b)-macSize], b[len(b)-macSize:]
-	if want := c.tag(d, body); !seal.Equal(want[:], mac) {
-		return "", nil, false
-	}
-	body = body[len(cacheMagic):]
-	n := binary.LittleEndian.Uint32(body)
-	body = body[4:]
-	if uint64(n) > uint64(len(body)) || !filepath.IsLocal(string(body[:n])) {
-		return "", nil, false
-	}
-	return string(body[:n]), body[n:], true
+	return b[len(magic):], true
 }
 
-// load puts the code of module d where the engine that uses folder dir finds it,
-// whole or not at all.
-func (c *Cache) load(d abi.Digest, dir string) bool {
-	name, code, ok := c.open(d)
-	if !ok {
-		return false
+// write writes an entry.
+func (c *Cache) write(path, domain string, d abi.Digest, parts ...[]byte) error {
+	mac := c.tag(domain, d, parts...)
+	err := os.MkdirAll(c.dir, 0o700)
+	if err == nil {
+		err = sys.WriteParts(path, 0o600, append(parts, mac[:])...)
 	}
-	p := filepath.Join(dir, name)
-	if os.MkdirAll(filepath.Dir(p), 0o700) != nil {
-		return false
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return &abi.Error{Code: "F1-RUN-165", What: "there is no room for the module's compiled code", Where: c.dir, Err: err, Hint: "df -h " + c.dir}
 	}
-	if os.WriteFile(p, code, 0o600) != nil {
-		_ = os.Remove(p) // the engine takes half a file for a module that is not valid
-		return false
-	}
-	return true
+	return err
 }
 
-// settle takes what the engine has just written to dir into the cache, unless
-// it came from there, and empties dir: the code is in memory now.
-func (c *Cache) settle(d abi.Digest, dir string, hit bool) error {
-	return filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() || e.Name() == privateLock {
-			return err
-		}
-		if !hit {
-			if err := c.store(d, dir, p); err != nil {
-				return err
-			}
-		}
-		return os.Remove(p)
-	})
+// open returns the code of module d, and what the engine knows it by.
+func (c *Cache) open(d abi.Digest) (code []byte, key engineKey, ok bool) {
+	b, ok := c.read(c.codePath(d), codeEntry, cacheDomain, d, maxEntry)
+	if !ok || len(b) < len(key) {
+		return nil, key, false
+	}
+	return b[copy(key[:], b):], key, true
 }
 
-func (c *Cache) store(d abi.Digest, dir, file string) error {
-	code, err := os.ReadFile(file)
+// store keeps the code of module d.
+func (c *Cache) store(d abi.Digest, key engineKey, code []byte) error {
+	return c.write(c.codePath(d), cacheDomain, d, []byte(codeEntry), key[:], code)
+}
+
+// refusal is an error as it is kept.
+type refusal struct {
+	_          struct{} `cbor:",toarray"`
+	Code       string
+	What, Hint []byte
+}
+
+// refuse keeps what compiling module d came to.
+func (c *Cache) refuse(d abi.Digest, e *abi.Error) error {
+	b, err := codec.Marshal(refusal{Code: string(e.Code), What: []byte(e.What), Hint: []byte(e.Hint)})
 	if err != nil {
 		return err
 	}
-	name, err := filepath.Rel(dir, file)
-	if err != nil {
-		return err
+	return c.write(c.refusalPath(d), refusalDomain, d, []byte(refusalEntry), b)
+}
+
+// refused returns what compiling module d came to under this configuration, nil if
+// that is not known.
+func (c *Cache) refused(d abi.Digest) error {
+	b, ok := c.read(c.refusalPath(d), refusalEntry, refusalDomain, d, maxRefusal)
+	var r refusal
+	if !ok || codec.Unmarshal(b, &r) != nil {
+		return nil
 	}
-	b := binary.LittleEndian.AppendUint32([]byte(cacheMagic), uint32(len(name)))
-	b = append(append(b, name...), code...)
-	mac := c.tag(d, b)
-	if err := os.MkdirAll(c.dir, 0o700); err != nil {
-		return err
-	}
-	return sys.WriteFile(c.Path(d), append(b, mac[:]...), 0o600)
+	return &abi.Error{Code: abi.Code(r.Code), What: string(r.What) + " (as before: it was not tried again)", Hint: string(r.Hint)}
 }

@@ -5,15 +5,14 @@ package wasm
 
 import (
 	"context"
-	"sync/atomic"
-	"time"
+	"errors"
+	"sync"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	wasys "github.com/tetratelabs/wazero/sys"
 
 	"github.com/forgeone/forgeone/abi"
-	"github.com/forgeone/forgeone/internal/sys"
 )
 
 // PageSize is the size of a page of linear memory.
@@ -26,106 +25,82 @@ type Door interface {
 	StringsSize(n abi.Num) (count, bytes int)
 }
 
-// Engine compiles modules. It is safe for concurrent use; guests of one engine
-// share compiled code and nothing else.
+// Engine makes compiled modules. It is safe for concurrent use; its modules share
+// nothing.
 type Engine struct {
-	// Deadline bounds one compilation, in wall time; 0: nothing does. It is set
-	// before the first one.
-	Deadline time.Duration
+	kind    Kind
+	cache   *Cache
+	outside Outside
 
-	kind  Kind
-	rt    wazero.Runtime
-	cache *Cache
-	cc    wazero.CompilationCache
-	dir   string // the engine's private cache folder, "" without a cache
-	lock  *sys.FileLock
-	slot  chan struct{} // holds one item while a module is compiled
-
-	closed atomic.Bool
+	mu      sync.Mutex
+	modules map[*Module]bool // that are loaded; nil once the engine is closed
 }
 
-// New returns an engine of the native kind. cache may be nil: every module is then
-// compiled anew.
-func New(ctx context.Context, cache *Cache) (*Engine, error) { return NewOn(ctx, Native(), cache) }
+// New returns an engine of the native kind. Without a cache every module is compiled
+// anew; without an outside only what the cache has can be run.
+func New(cache *Cache, outside Outside) *Engine { return NewOn(Native(), cache, outside) }
 
 // NewOn returns an engine of a kind that this machine has. The interpreter has no
 // use for a cache.
-func NewOn(ctx context.Context, kind Kind, cache *Cache) (*Engine, error) {
-	cfg := wazero.NewRuntimeConfigCompiler()
+func NewOn(kind Kind, cache *Cache, outside Outside) *Engine {
 	if kind == Interpreter {
-		cfg, cache = wazero.NewRuntimeConfigInterpreter(), nil
+		cache = nil
 	}
-	cfg = cfg.WithCoreFeatures(api.CoreFeaturesV2).
-		WithCloseOnContextDone(false). // ticks do this, at a tenth of the cost
-		WithDebugInfoEnabled(false)
-	e := &Engine{kind: kind, cache: cache, slot: make(chan struct{}, 1)}
-	if cache != nil {
-		dir, lock, err := makePrivate(privateRoot())
-		if err != nil {
-			return nil, err
-		}
-		e.lock = lock
-		cc, err := wazero.NewCompilationCacheWithDir(dir)
-		if err != nil {
-			removePrivate(dir, lock)
-			return nil, err
-		}
-		e.dir, e.cc = dir, cc
-		cfg = cfg.WithCompilationCache(cc)
-	}
-	e.rt = wazero.NewRuntimeWithConfig(ctx, cfg)
-	if err := e.exportHost(ctx); err != nil {
-		e.Close(ctx)
-		return nil, err
-	}
-	return e, nil
+	return &Engine{kind: kind, cache: cache, outside: outside, modules: map[*Module]bool{}}
 }
 
 // Kind returns the engine's kind.
 func (e *Engine) Kind() Kind { return e.kind }
 
-// Close frees the engine. No guest of it may be running, and nothing is
-// compiled after it. A compilation that was given up and has not ended yet is
-// waited for, until ctx ends: then the engine is freed behind the caller's back.
-// Closing it again does nothing.
-func (e *Engine) Close(ctx context.Context) error {
-	if e.closed.Swap(true) {
-		return nil
-	}
-	if e.dir != "" {
-		removePrivate(e.dir, e.lock)
-	}
-	free := func(ctx context.Context) error {
-		err := e.rt.Close(ctx)
-		if e.cc != nil {
-			e.cc.Close(ctx)
-		}
-		return err
-	}
-	select {
-	case e.slot <- struct{}{}:
-		return free(ctx)
-	default:
-	}
-	select {
-	case e.slot <- struct{}{}:
-		return free(ctx)
-	case <-ctx.Done():
-		go func() {
-			e.slot <- struct{}{}
-			_ = free(context.WithoutCancel(ctx)) // nobody is there to hear of it
-		}()
-		return nil
+// keep notes a module that was loaded.
+func (e *Engine) keep(m *Module) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.modules != nil {
+		e.modules[m] = true
 	}
 }
 
+// forget tells whether the module was still loaded, which it is no longer.
+func (e *Engine) forget(m *Module) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	was := e.modules[m]
+	delete(e.modules, m)
+	return was
+}
+
+// Close frees the modules. No guest may be running. Closing again does nothing.
+func (e *Engine) Close(ctx context.Context) error {
+	e.mu.Lock()
+	modules := e.modules
+	e.modules = nil
+	e.mu.Unlock()
+	var all error
+	for m := range modules {
+		all = errors.Join(all, m.free(ctx))
+	}
+	return all
+}
+
+// config is how an engine of the kind is made.
+func (k Kind) config() wazero.RuntimeConfig {
+	c := wazero.NewRuntimeConfigCompiler()
+	if k == Interpreter {
+		c = wazero.NewRuntimeConfigInterpreter()
+	}
+	return c.WithCoreFeatures(api.CoreFeaturesV2).
+		WithCloseOnContextDone(false). // ticks do this, at a tenth of the cost
+		WithDebugInfoEnabled(false)
+}
+
 // exportHost makes the host modules: every row of the table, and the ticks.
-func (e *Engine) exportHost(ctx context.Context) error {
+func exportHost(ctx context.Context, rt wazero.Runtime) error {
 	builders := map[abi.Iface]wazero.HostModuleBuilder{}
 	for _, r := range abi.Rows() {
 		b := builders[r.Iface]
 		if b == nil {
-			b = e.rt.NewHostModuleBuilder(r.Iface.Module())
+			b = rt.NewHostModuleBuilder(r.Iface.Module())
 			builders[r.Iface] = b
 		}
 		p := newPlan(r)
@@ -145,7 +120,7 @@ func (e *Engine) exportHost(ctx context.Context) error {
 	hook := func(f func(*Guest, api.Module)) api.GoModuleFunction {
 		return api.GoModuleFunc(func(ctx context.Context, m api.Module, _ []uint64) { f(guestOf(ctx), m) })
 	}
-	_, err := e.rt.NewHostModuleBuilder("forgeone").
+	_, err := rt.NewHostModuleBuilder("forgeone").
 		NewFunctionBuilder().WithGoModuleFunction(hook((*Guest).tick), nil, nil).Export("tick").
 		NewFunctionBuilder().WithGoModuleFunction(hook((*Guest).probe), nil, nil).Export("probe").
 		NewFunctionBuilder().WithGoModuleFunction(hook((*Guest).tooDeep), nil, nil).Export("depth").

@@ -75,7 +75,7 @@ func (m *Module) Run(ctx context.Context, door Door, maxPages uint32) (guest *Gu
 	})
 	gctx := &guestCtx{g: g}
 	gctx.Context = experimental.WithMemoryAllocator(ctx, alloc)
-	mod, err := m.e.rt.InstantiateModule(gctx, m.cm, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	mod, err := m.rt.InstantiateModule(gctx, m.cm, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err == nil {
 		g.bind(mod)
 		err = g.run(gctx, rewrite.StartExport, entry)

@@ -32,10 +32,7 @@ func TestKinds(t *testing.T) {
 func TestKindsAgree(t *testing.T) {
 	var engines []*Engine
 	for _, k := range []Kind{Compiler, Interpreter} {
-		e, err := NewOn(t.Context(), k, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := NewOn(k, nil, here{})
 		defer e.Close(t.Context())
 		if e.Kind() != k {
 			t.Errorf("the %s says that it is the %s", k, e.Kind())
@@ -55,7 +52,7 @@ func TestKindsAgree(t *testing.T) {
 		var ends []Exit
 		var states [][]byte
 		for _, e := range engines {
-			m, err := e.Compile(t.Context(), code, seal.Sum("test", code))
+			m, err := e.Compile(t.Context(), Job{Code: code, Digest: seal.Sum("test", code)})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -59,7 +59,8 @@ func newRig(t *testing.T) *rig {
 		return r.g.memory
 	})
 	r.ctx = &guestCtx{Context: experimental.WithMemoryAllocator(t.Context(), alloc), g: r.g}
-	mod, err := e.rt.InstantiateModule(r.ctx, compile(t, e, m.Bytes()).cm, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	c := compile(t, e, m.Bytes())
+	mod, err := c.rt.InstantiateModule(r.ctx, c.cm, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
 		t.Fatal(err)
 	}

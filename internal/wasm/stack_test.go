@@ -72,7 +72,7 @@ func TestOlderRewriting(t *testing.T) {
 		t.Fatal(err)
 	}
 	code = bytes.Replace(code, []byte("\x05probe"), []byte("\x05depth"), 1)
-	m, err := e.Compile(t.Context(), code, seal.Sum("test", code))
+	m, err := e.Compile(t.Context(), Job{Code: code, Digest: seal.Sum("test", code)})
 	if err != nil {
 		t.Fatal(err)
 	}

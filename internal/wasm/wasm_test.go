@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/rewrite"
@@ -43,7 +42,7 @@ func compile(t testing.TB, e *Engine, module []byte) *Module {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := e.Compile(t.Context(), code, seal.Sum("test", code))
+	m, err := e.Compile(t.Context(), Job{Code: code, Digest: seal.Sum("test", code)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,10 +51,7 @@ func compile(t testing.TB, e *Engine, module []byte) *Module {
 
 func engine(t testing.TB, c *Cache) *Engine {
 	t.Helper()
-	e, err := New(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := New(c, here{})
 	t.Cleanup(func() { e.Close(context.Background()) })
 	return e
 }
@@ -91,6 +87,15 @@ func iovecs(v ...uint32) (b []byte) {
 		b = binary.LittleEndian.AppendUint32(b, x)
 	}
 	return b
+}
+
+// here compiles in the process of the test.
+type here struct{}
+
+func (here) Compile(_ context.Context, job Job, done func([]byte, error) error) error {
+	var answer bytes.Buffer
+	err := Child(job.Kind.String(), bytes.NewReader(job.Code), &answer)
+	return done(answer.Bytes(), err)
 }
 
 // holds tells whether the cache has code of module d that authenticates.
@@ -299,7 +304,7 @@ func TestState(t *testing.T) {
 func TestCache(t *testing.T) {
 	dir := t.TempDir()
 	key := seal.NewKey()
-	cache := NewCache(dir, key)
+	cache := NewCache(dir, key, abi.Digest{})
 	module := wasmtest.Guests()["exit"]
 	code, _, err := rewrite.Rewrite(module, rewrite.DefaultCaps())
 	if err != nil {
@@ -309,7 +314,7 @@ func TestCache(t *testing.T) {
 	run := func(c *Cache) {
 		t.Helper()
 		e := engine(t, c)
-		m, err := e.Compile(t.Context(), code, d)
+		m, err := e.Compile(t.Context(), Job{Code: code, Digest: d})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -319,22 +324,19 @@ func TestCache(t *testing.T) {
 			t.Fatalf("%+v %v", ex, err)
 		}
 		g.Close(context.Background())
-		if n := countFiles(t, e.dir); n != 1 { // its lock
-			t.Errorf("the private folder holds %d files", n)
-		}
 	}
 	run(cache)
 	if !holds(cache, d) {
 		t.Fatal("nothing was kept")
 	}
 	run(cache)
-	if holds(NewCache(dir, seal.NewKey()), d) {
+	if holds(NewCache(dir, seal.NewKey(), abi.Digest{}), d) {
 		t.Error("an entry authenticates under another key")
 	}
 	if holds(cache, seal.Sum("test", nil)) {
 		t.Error("there is code of a module that was never compiled")
 	}
-	path := cache.Path(d)
+	path := cache.codePath(d)
 	good, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -368,49 +370,6 @@ func TestCache(t *testing.T) {
 	}
 }
 
-// TestSweep: what a killed process left is removed, what a living one uses is not.
-func TestSweep(t *testing.T) {
-	root := t.TempDir()
-	live, lock, err := makePrivate(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer removePrivate(live, lock)
-	dead := filepath.Join(root, privatePrefix+"dead")
-	fresh := filepath.Join(root, privatePrefix+"fresh")
-	for _, d := range []string{dead, fresh} {
-		if err := os.Mkdir(d, 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	old := time.Now().Add(-time.Hour)
-	for _, d := range []string{live, dead} {
-		if err := os.Chtimes(d, old, old); err != nil {
-			t.Fatal(err)
-		}
-	}
-	sweep(root)
-	for d, want := range map[string]bool{live: true, fresh: true, dead: false} {
-		if _, err := os.Stat(d); (err == nil) != want {
-			t.Errorf("%s is there: %v, want %v", filepath.Base(d), err == nil, want)
-		}
-	}
-}
-
-func countFiles(t *testing.T, dir string) (n int) {
-	t.Helper()
-	err := filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			n++
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
 // TestMemoryLimit: growing past the limit is refused; the module's own maximum holds too.
 func TestMemoryLimit(t *testing.T) {
 	e := engine(t, nil)
@@ -431,16 +390,13 @@ func TestMemoryLimit(t *testing.T) {
 }
 
 func BenchmarkCall(b *testing.B) {
-	e, err := New(b.Context(), nil)
-	if err != nil {
-		b.Fatal(err)
-	}
+	e := New(nil, here{})
 	defer e.Close(context.Background())
 	code, _, err := rewrite.Rewrite(wasmtest.Guests()["yield"], rewrite.DefaultCaps())
 	if err != nil {
 		b.Fatal(err)
 	}
-	m, err := e.Compile(b.Context(), code, seal.Sum("bench", code))
+	m, err := e.Compile(b.Context(), Job{Code: code, Digest: seal.Sum("bench", code)})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -32,7 +32,9 @@ var (
 func times(n int, code ...[]byte) []byte { return bytes.Repeat(Cat(code...), n) }
 
 // armed is a module whose _start is followed by the functions.
-func armed(funcs ...Func) []byte { return Module{MinPages: 1, Table: 2, Funcs: slices.Concat([]Func{{Export: "_start"}}, funcs)}.Bytes() }
+func armed(funcs ...Func) []byte {
+	return Module{MinPages: 1, Table: 2, Funcs: slices.Concat([]Func{{Export: "_start"}}, funcs)}.Bytes()
+}
 
 // brTable is a br_table of n labels and the default, all the same.
 func brTable(n, label int) []byte {
@@ -62,19 +64,21 @@ func carried() map[string]func() []byte {
 	}
 	typed := func(op byte, code ...[]byte) []byte { return Cat([]byte{op, 1}, Cat(code...), end) }
 	return map[string]func() []byte{
-		"values over branches":       func() []byte { return armed(over(20_000, times(9000, brNot))) },
-		"labels to one block":        func() []byte { return armed(over(0, tables(8, 49_000))) },
-		"values over labels":         func() []byte { return armed(over(300, tables(8, 49_000))) },
-		"operands through blocks":    thousand(times(17_000, typed(0x02, Const(0), brNot, Drop))),
-		"operands to labels":         thousand(typed(0x02, Const(0), brTable(49_000, 0))),
-		"operands past branches":     thousand(typed(0x02, times(500_000, brNot))),
-		"operands over calls":        thousand(times(16_000, Call(1))),
-		"operands over indirect":     thousand(times(16_000, Const(0), []byte{0x11, 1, 0})),
-		"operands from returns":      thousand(times(50_000, Const(0), typed(0x04, []byte{0x0f}))),
-		"values over calls":          func() []byte { return armed(over(20_000, times(9000, Call(0)))) },
-		"values over loops":          func() []byte { return armed(over(20_000, times(3000, Loop()))) },
-		"values over accesses":       func() []byte { return armed(over(20_000, times(9000, Const(0), Load, Drop))) },
-		"addresses kept at branches": func() []byte { return armed(Func{Body: Cat(times(20_000, Const(0), Load, Drop), times(10_000, brNot))}) },
+		"values over branches":    func() []byte { return armed(over(20_000, times(9000, brNot))) },
+		"labels to one block":     func() []byte { return armed(over(0, tables(8, 49_000))) },
+		"values over labels":      func() []byte { return armed(over(300, tables(8, 49_000))) },
+		"operands through blocks": thousand(times(17_000, typed(0x02, Const(0), brNot, Drop))),
+		"operands to labels":      thousand(typed(0x02, Const(0), brTable(49_000, 0))),
+		"operands past branches":  thousand(typed(0x02, times(500_000, brNot))),
+		"operands over calls":     thousand(times(16_000, Call(1))),
+		"operands over indirect":  thousand(times(16_000, Const(0), []byte{0x11, 1, 0})),
+		"operands from returns":   thousand(times(50_000, Const(0), typed(0x04, []byte{0x0f}))),
+		"values over calls":       func() []byte { return armed(over(20_000, times(9000, Call(0)))) },
+		"values over loops":       func() []byte { return armed(over(20_000, times(3000, Loop()))) },
+		"values over accesses":    func() []byte { return armed(over(20_000, times(9000, Const(0), Load, Drop))) },
+		"addresses kept at branches": func() []byte {
+			return armed(Func{Body: Cat(times(20_000, Const(0), Load, Drop), times(10_000, brNot))})
+		},
 	}
 }
 

@@ -1,0 +1,265 @@
+// Package box starts children of this program's own binary that can do nothing but
+// their one job. A job's bytes are hostile; so a child has what it is handed and a
+// bounded answer to give, and nothing else: no file, no network, no other program, no
+// more memory and processor time than it is given. It dies with its parent.
+//
+// What holds on Linux, from before the child reads the first byte of its task:
+//
+//   - Landlock, where the kernel has it, denies every file, every connection, and
+//     signals to others.
+//   - seccomp, where the kernel has it, lets through what the Go runtime needs once it
+//     runs, and no call by which a file is opened, a program or process started, a
+//     socket made, or another process touched.
+//   - RLIMIT_DATA and RLIMIT_CPU end it; it has no descriptors but three pipes.
+//   - PR_SET_PDEATHSIG ends it with its parent, stopped or not.
+//
+// Elsewhere a child is a process of its own without these walls; Walls says which
+// there are.
+package box
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// childName is what a child is called, in the first of its arguments. Nobody types
+// it: a program of that name would be started by its path.
+const childName = "forgeone: box"
+
+// ready is set once Main was called: this program's binary can be started as a child.
+// It is the one thing of a process that package main alone can tell us.
+var ready atomic.Bool
+
+// Job is what a child can do: it reads its task from in to the end and writes its
+// answer to out. An error ends the child as a failure.
+type Job struct {
+	Name string
+	Run  func(arg string, in io.Reader, out io.Writer) error
+}
+
+// Main does its job and ends the process, if this process was started as a child. If
+// not it returns at once. It is called first in main: what comes before it runs in
+// children too.
+func Main(jobs ...Job) {
+	if len(os.Args) == 0 || os.Args[0] != childName {
+		ready.Store(true)
+		return
+	}
+	os.Exit(childMain(os.Args[1:], jobs))
+}
+
+// The child's exit status, beside those of the Go runtime.
+const (
+	exitDone   = 0
+	exitFailed = 3 // the job's error is on its standard error
+	exitWalls  = 4 // the walls could not be put up
+)
+
+// childMain is the child: arguments are the job's name and argument and the limits.
+func childMain(args []string, jobs []Job) int {
+	failed := func(status int, err error) int {
+		fmt.Fprintln(os.Stderr, err)
+		return status
+	}
+	if len(args) != 4 {
+		return failed(exitWalls, errors.New("arguments are missing"))
+	}
+	memory, err1 := strconv.ParseUint(args[2], 10, 63)
+	cpu, err2 := strconv.ParseUint(args[3], 10, 63)
+	if err := errors.Join(err1, err2); err != nil {
+		return failed(exitWalls, err)
+	}
+	for _, j := range jobs {
+		if j.Name != args[0] {
+			continue
+		}
+		if err := confine(memory, cpu); err != nil {
+			return failed(exitWalls, err)
+		}
+		if err := j.Run(args[1], os.Stdin, os.Stdout); err != nil {
+			return failed(exitFailed, err)
+		}
+		return exitDone
+	}
+	return failed(exitWalls, fmt.Errorf("no job %q", args[0]))
+}
+
+// ErrNotReady says that this program's binary can't be started as a child.
+var ErrNotReady = errors.New("the program does not call forgeone.Main() first in main")
+
+// Box starts children. It is safe for concurrent use.
+type Box struct{ path string }
+
+// New returns a box whose children are of the binary at path, one that calls Main
+// first, or if path is empty of this program's. ErrNotReady: this one does not.
+func New(path string) (*Box, error) {
+	if path != "" {
+		_, err := os.Stat(path)
+		return &Box{path}, err
+	}
+	if !ready.Load() {
+		return nil, ErrNotReady
+	}
+	path, err := own()
+	return &Box{path}, err
+}
+
+// Task is one job for a child.
+type Task struct {
+	Job, Arg string
+	In       []byte
+	Memory   uint64        // the most bytes of data
+	CPU      time.Duration // the most processor time; 0: any
+	Answer   int64         // the most bytes that it may answer
+}
+
+// Child is a child at work. Its methods may be called from several goroutines.
+type Child struct {
+	cmd    *exec.Cmd
+	done   chan struct{}
+	killed atomic.Bool
+
+	answer, stderr limited // written by the goroutines of cmd, read once done is closed
+}
+
+// Start starts a child. Whoever starts one waits for it.
+func (b *Box) Start(t Task) (*Child, error) {
+	c := &Child{done: make(chan struct{}), answer: limited{max: t.Answer}, stderr: limited{max: maxStderr, cut: true}}
+	seconds := uint64(0)
+	if t.CPU > 0 {
+		seconds = uint64((t.CPU + time.Second - 1) / time.Second)
+	}
+	c.cmd = &exec.Cmd{
+		Path: b.path, Args: []string{childName, t.Job, t.Arg, strconv.FormatUint(t.Memory, 10), strconv.FormatUint(seconds, 10)},
+		// The runtime would look up the processors of the control group again and again.
+		Env: []string{"GOMAXPROCS=2", "GOTRACEBACK=none"}, Dir: "/",
+		Stdin: bytes.NewReader(t.In), Stdout: &c.answer, Stderr: &c.stderr,
+		SysProcAttr: attributes(),
+	}
+	c.answer.full = c.Kill
+	started := make(chan error)
+	go func() {
+		// The child dies with the thread that started it.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := c.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = c.cmd.Wait() // how it ended stands in its state
+			close(c.done)
+		}
+	}()
+	return c, <-started
+}
+
+// Done is closed once the child has ended.
+func (c *Child) Done() <-chan struct{} { return c.done }
+
+// Kill ends the child, whatever it does.
+func (c *Child) Kill() {
+	c.killed.Store(true)
+	_ = c.cmd.Process.Kill() // it can only have ended
+}
+
+// End is how a child ended.
+type End struct {
+	Cause  Cause
+	Answer []byte        // of CauseDone
+	Text   string        // what it said last, for people
+	CPU    time.Duration // that it took
+	Memory uint64        // the most bytes that it had resident
+}
+
+// Cause is why a child ended.
+type Cause uint8
+
+const (
+	CauseNone    Cause = iota
+	CauseDone          // with its answer
+	CauseKilled        // by Kill
+	CauseAnswer        // it answered too much
+	CauseMemory        // it needed more memory than it may have
+	CauseCPU           // it needed more processor time
+	CauseBreach        // it tried what no child may
+	CauseCrash         // it ended by a fault
+	CauseMachine       // somebody else ended it: the machine is short of memory, most likely
+	CauseWalls         // it could not be confined
+)
+
+// Wait waits for the child's end.
+func (c *Child) Wait() End {
+	<-c.done
+	st := c.cmd.ProcessState
+	e := End{Text: firstLine(c.stderr.b.String()), CPU: st.UserTime() + st.SystemTime(), Memory: resident(st)}
+	e.Cause = c.cause(e)
+	if e.Cause == CauseDone {
+		e.Answer = c.answer.b.Bytes()
+	}
+	return e
+}
+
+func (c *Child) cause(e End) Cause {
+	st := c.cmd.ProcessState
+	switch {
+	case c.answer.over:
+		return CauseAnswer
+	case st.ExitCode() == exitDone:
+		return CauseDone // also if it was killed too late
+	case c.killed.Load():
+		return CauseKilled
+	case st.ExitCode() == exitWalls:
+		return CauseWalls
+	case st.ExitCode() >= 0 && outOfMemory(c.stderr.b.String()):
+		if strictOvercommit() {
+			return CauseMachine
+		}
+		return CauseMemory
+	case st.ExitCode() >= 0:
+		return CauseCrash
+	}
+	return signalled(st, e.CPU, c.cmd.Args[len(c.cmd.Args)-1])
+}
+
+// outOfMemory tells from what a child said whether it was refused memory.
+func outOfMemory(text string) bool {
+	return strings.Contains(text, "out of memory") || strings.Contains(text, "cannot allocate memory")
+}
+
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
+	return strings.ToValidUTF8(s[:min(len(s), 200)], "?")
+}
+
+// maxStderr bounds what is kept of a child's standard error.
+const maxStderr = 64 << 10
+
+// limited keeps at most max bytes. One more is too many, or is cut.
+type limited struct {
+	b    bytes.Buffer
+	max  int64
+	cut  bool
+	over bool
+	full func()
+}
+
+// Write never fails: who would be told is a child.
+func (l *limited) Write(p []byte) (int, error) {
+	room := l.max - int64(l.b.Len())
+	if int64(len(p)) > room && !l.cut && !l.over {
+		l.over = true
+		l.full()
+	}
+	if !l.over {
+		l.b.Write(p[:min(int64(len(p)), max(room, 0))])
+	}
+	return len(p), nil
+}

@@ -1,0 +1,199 @@
+package box
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	seccomp "github.com/elastic/go-seccomp-bpf"
+	"github.com/elastic/go-seccomp-bpf/arch"
+	"github.com/landlock-lsm/go-landlock/landlock"
+	"golang.org/x/sys/unix"
+)
+
+// own is the way to this program's binary, the one that runs, whatever lies under its
+// name by now.
+func own() (string, error) {
+	const self = "/proc/self/exe"
+	if _, err := os.Stat(self); err == nil {
+		return self, nil
+	}
+	return os.Executable()
+}
+
+func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+
+// confine puts the walls up around this process.
+func confine(memory, cpu uint64) error {
+	if err := closeOthers(); err != nil {
+		return fmt.Errorf("close descriptors: %w", err)
+	}
+	// Where memory runs out it is the child that goes. Without /proc it is as good a
+	// choice as any.
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
+	limits := []struct {
+		what  int
+		value uint64
+	}{
+		{unix.RLIMIT_DATA, memory}, {unix.RLIMIT_CPU, cpu}, {unix.RLIMIT_CORE, 0},
+		{unix.RLIMIT_FSIZE, 0}, {unix.RLIMIT_MEMLOCK, 0}, {unix.RLIMIT_MSGQUEUE, 0},
+	}
+	for _, l := range limits {
+		if l.what == unix.RLIMIT_CPU && l.value == 0 {
+			continue
+		}
+		if err := unix.Setrlimit(l.what, &unix.Rlimit{Cur: l.value, Max: l.value}); err != nil {
+			return fmt.Errorf("setrlimit %d: %w", l.what, err)
+		}
+	}
+	if err := landlock.V11.BestEffort().Restrict(); err != nil {
+		return fmt.Errorf("landlock: %w", err)
+	}
+	if !seccomp.Supported() {
+		return nil
+	}
+	return seccomp.LoadFilter(filter())
+}
+
+// closeOthers closes the descriptors that the parent's program let through. The
+// runtime's own, which are of no file, stay.
+func closeOthers() error {
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		fds = nil // no /proc; those that a program starts with are the lowest
+	}
+	names := make([]string, 0, 256)
+	for _, f := range fds {
+		names = append(names, f.Name())
+	}
+	for i := 3; len(fds) == 0 && i < cap(names); i++ {
+		names = append(names, strconv.Itoa(i))
+	}
+	for _, name := range names {
+		fd, err := strconv.Atoi(name)
+		if err != nil || fd <= 2 {
+			continue
+		}
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT != 0 {
+			unix.Close(fd)
+		}
+	}
+	return nil
+}
+
+// allowed are the calls that the Go runtime makes once a program runs, on pipes, for
+// memory, threads and time. Each of those that an architecture lacks is left out.
+var allowed = [...]string{
+	"read", "write", "writev", "pread64", "close", "fcntl", "fstat", "lseek",
+	"mprotect", "munmap", "madvise", "mremap", "brk", "mincore",
+	"futex", "sched_yield", "sched_getaffinity", "nanosleep", "clock_nanosleep", "clock_gettime", "gettimeofday",
+	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall",
+	"gettid", "getpid", "tgkill", "getrandom", "getrlimit", "set_robust_list", "rseq", "arch_prctl", "set_tid_address", "membarrier",
+	"epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "eventfd2", "pipe2",
+	"timer_create", "timer_settime", "timer_delete", "setitimer",
+	"exit", "exit_group",
+}
+
+// breach are calls that only a child makes which is no longer its own: it is killed.
+// All that are neither here nor allowed fail.
+var breach = [...]string{
+	"execve", "execveat", "fork", "vfork", "socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "sendto", "sendmsg", "sendmmsg",
+	"open", "openat", "openat2", "creat", "unlink", "unlinkat", "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat", "mknod", "mknodat", "mkdir", "mkdirat",
+	"truncate", "chmod", "fchmodat", "chown", "fchownat", "ptrace", "process_vm_readv", "process_vm_writev", "kill", "tkill", "pidfd_open", "pidfd_getfd", "pidfd_send_signal",
+	"mount", "umount2", "pivot_root", "chroot", "setns", "unshare", "bpf", "perf_event_open", "io_uring_setup", "userfaultfd", "memfd_create", "memfd_secret", "shmget", "shmat",
+	"keyctl", "add_key", "request_key", "prlimit64", "setrlimit", "init_module", "finit_module", "kexec_load", "open_by_handle_at", "name_to_handle_at", "seccomp", "personality",
+}
+
+// filter is what the child may ask of the operating system.
+func filter() seccomp.Filter {
+	info, err := arch.GetInfo("")
+	known := func(names []string) (some []string) {
+		for _, n := range names {
+			if _, ok := info.SyscallNames[n]; err == nil && ok {
+				some = append(some, n)
+			}
+		}
+		return some
+	}
+	return seccomp.Filter{
+		NoNewPrivs: true, Flag: seccomp.FilterFlagTSync,
+		Policy: seccomp.Policy{
+			DefaultAction: seccomp.ActionErrno,
+			Syscalls: []seccomp.SyscallGroup{
+				{Action: seccomp.ActionAllow, Names: known(allowed[:]), NamesWithCondtions: []seccomp.NameWithConditions{
+					// Shared memory is not counted as data, so there is none.
+					{Name: "mmap", Conditions: seccomp.ArgumentConditions{{Argument: 3, Operation: seccomp.BitsNotSet, Value: unix.MAP_SHARED}}},
+					{Name: "clone", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.BitsSet, Value: unix.CLONE_THREAD}}},
+				}},
+				{Action: seccomp.ActionKillProcess, Names: known(breach[:])},
+				// Its flags lie in memory, where a filter can't look. The C library of a program
+				// that is linked with one takes clone instead.
+				{Action: seccomp.ActionErrno | seccomp.Action(unix.ENOSYS), Names: known([]string{"clone3"})},
+			},
+		},
+	}
+}
+
+// resident is the most memory that a process had resident, in bytes.
+func resident(st *os.ProcessState) uint64 {
+	if u, ok := st.SysUsage().(*syscall.Rusage); ok {
+		return uint64(u.Maxrss) << 10
+	}
+	return 0
+}
+
+// signalled tells why a child ended that a signal ended; limit is its processor time
+// in seconds.
+func signalled(st *os.ProcessState, cpu time.Duration, limit string) Cause {
+	ws, ok := st.Sys().(syscall.WaitStatus)
+	if !ok {
+		return CauseCrash
+	}
+	seconds, _ := strconv.ParseUint(limit, 10, 63)
+	switch sig := ws.Signal(); {
+	case sig == syscall.SIGSYS:
+		return CauseBreach
+	case sig == syscall.SIGXCPU:
+		return CauseCPU
+	case sig == syscall.SIGKILL && seconds > 0 && cpu+time.Second >= time.Duration(seconds)*time.Second:
+		return CauseCPU
+	case sig == syscall.SIGKILL:
+		return CauseMachine
+	}
+	return CauseCrash
+}
+
+// strictOvercommit tells whether the machine refuses memory that it has not got: then
+// a child that is refused some may be within its limit.
+func strictOvercommit() bool {
+	b, err := os.ReadFile("/proc/sys/vm/overcommit_memory")
+	return err == nil && strings.TrimSpace(string(b)) == "2"
+}
+
+// Pause stops the child until Continue. It can only fail where it has ended.
+func (c *Child) Pause() { _ = c.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Continue lets a paused child go on.
+func (c *Child) Continue() { _ = c.cmd.Process.Signal(syscall.SIGCONT) }
+
+// CPU returns the processor time that the child has taken so far, 0 if that can't be
+// told.
+func (c *Child) CPU() time.Duration {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(c.cmd.Process.Pid) + "/stat")
+	_, rest, found := strings.Cut(string(b), ") ")
+	f := strings.Fields(rest)
+	if err != nil || !found || len(f) < 13 {
+		return 0
+	}
+	user, err1 := strconv.ParseInt(f[11], 10, 64)
+	system, err2 := strconv.ParseInt(f[12], 10, 64)
+	if errors.Join(err1, err2) != nil {
+		return 0
+	}
+	return time.Duration(user+system) * (time.Second / 100) // USER_HZ
+}

@@ -1,0 +1,32 @@
+//go:build !linux
+
+package box
+
+import (
+	"os"
+	"syscall"
+	"time"
+)
+
+// own is the way to this program's binary.
+func own() (string, error) { return os.Executable() }
+
+func attributes() *syscall.SysProcAttr { return nil }
+
+// confine has no walls to put up: the child is a process of its own, no more.
+func confine(_, _ uint64) error { return nil }
+
+func resident(*os.ProcessState) uint64 { return 0 }
+
+func signalled(*os.ProcessState, time.Duration, string) Cause { return CauseMachine }
+
+func strictOvercommit() bool { return false }
+
+// Pause does nothing where a child can't be stopped for a while.
+func (c *Child) Pause() {}
+
+// Continue does nothing: see Pause.
+func (c *Child) Continue() {}
+
+// CPU can't be told before the end.
+func (c *Child) CPU() time.Duration { return 0 }

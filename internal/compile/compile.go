@@ -1,0 +1,323 @@
+// Package compile has modules compiled in the box, at most two at a time in all
+// processes of a state folder. Short compilations don't wait for long ones: those are
+// paused. What several want at once is compiled once. A bomb costs its owner's share,
+// and ends.
+package compile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/box"
+	"github.com/forgeone/forgeone/internal/seal"
+	"github.com/forgeone/forgeone/internal/sys"
+	"github.com/forgeone/forgeone/internal/wasm"
+)
+
+// Jobs are what children of the box do for this package.
+func Jobs() []box.Job { return []box.Job{{Name: wasm.CompileJob, Run: wasm.Child}} }
+
+// Config says where and within which bounds modules are compiled.
+type Config struct {
+	// Box is where they are compiled. Without one nothing is.
+	Box *box.Box
+	// Queue is the file of the table that all processes of a state folder share. Its
+	// folder is there.
+	Queue string
+	// Memory bounds the memory of one compilation, in bytes; at most half of what the
+	// machine or its control group has is given.
+	Memory uint64
+	// Deadline bounds the time that one compilation runs, in wall time without the
+	// time for which it is paused, and twice that in processor time; 0: nothing does.
+	Deadline time.Duration
+}
+
+// Outside compiles modules. It is safe for concurrent use.
+type Outside struct {
+	Config
+	given uint64 // bytes of memory for one compilation
+	most  int    // are started and not ended
+	start func(box.Task) (child, error)
+}
+
+// child is a compilation that was started.
+type child interface {
+	Pause()
+	Continue()
+	Kill()
+	CPU() time.Duration
+	Done() <-chan struct{}
+	Wait() box.End
+}
+
+// New returns what compiles by c.
+func New(c Config) *Outside {
+	o := &Outside{Config: c, given: c.Memory, most: places + 1}
+	if m := sys.Memory(); m > 0 {
+		if o.given = min(o.given, m/2); m/4 >= o.given {
+			o.most = places + 2
+		}
+	}
+	o.start = func(t box.Task) (child, error) { return c.Box.Start(t) }
+	return o
+}
+
+// How often a compilation looks at the table: sooner while it waits for its turn.
+const (
+	lookWaiting = 5 * time.Millisecond
+	lookRunning = 50 * time.Millisecond
+	lookMost    = time.Second
+)
+
+// Compile is that of wasm.Outside. A compilation that was called off, or that failed
+// for want of a machine with more to give, may be tried again; another failure lasts.
+//
+// # Errors
+//
+// F1-MOD-011, -012, -018: it took too long, failed, or needed too much memory;
+// F1-RUN-165: the table can't be written; F1-RUN-167: the machine ended it;
+// F1-RUN-169: no process could be started and confined.
+func (o *Outside) Compile(ctx context.Context, job wasm.Job, done func([]byte, error) error) error {
+	slot, err := o.slot(ctx)
+	if err != nil {
+		return err
+	}
+	t := &turn{
+		o: o, job: job, slot: slot,
+		row: row{since: sys.Monotonic(), owner: ownerOf(seal.Sum("forgeone/owner/v1", []byte(job.Owner))), digest: job.Digest},
+	}
+	defer t.leave()
+	end, err := t.take(ctx)
+	if errors.Is(err, wasm.ErrElsewhere) || ctx.Err() != nil {
+		return errors.Join(ctx.Err(), err)
+	}
+	if err == nil && end.Cause == box.CauseDone {
+		return done(end.Answer, nil)
+	}
+	if err == nil {
+		err = o.failed(end, t.late)
+	}
+	return done(nil, err)
+}
+
+// slot takes a row of the table. Where there is none it waits for one.
+func (o *Outside) slot(ctx context.Context) (*sys.Slot, error) {
+	for {
+		s, err := sys.TakeSlot(o.Queue, rowSize, rowLimit)
+		switch {
+		case err == nil:
+			return s, nil
+		case !errors.Is(err, sys.ErrSlotsFull):
+			return nil, o.noTable(err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(lookRunning):
+		}
+	}
+}
+
+func (o *Outside) noTable(err error) error {
+	return &abi.Error{Code: "F1-RUN-165", What: "the table of compilations under way can't be used", Where: o.Queue, Err: err, Hint: "forgeone doctor"}
+}
+
+// turn is a compilation from its place in the table to its end. It belongs to the
+// goroutine that asked for it.
+type turn struct {
+	o    *Outside
+	job  wasm.Job
+	slot *sys.Slot
+	row  row
+
+	child  child
+	spent  time.Duration // processor time of children that were taken back
+	ran    time.Duration // that it has run
+	since  time.Time     // when it was last let run
+	late   bool          // the deadline was over
+	behind bool          // another compiles the same
+}
+
+func (t *turn) leave() {
+	if t.child != nil {
+		t.child.Kill()
+		t.child.Wait()
+	}
+	_ = t.slot.Leave() // the lock falls all the same
+}
+
+// take does what the plan says until the compilation has ended.
+func (t *turn) take(ctx context.Context) (box.End, error) {
+	for {
+		crowd, err := t.look()
+		if err != nil {
+			return box.End{}, err
+		}
+		var done <-chan struct{}
+		pause := lookWaiting
+		if t.child != nil {
+			done, pause = t.child.Done(), lookRunning
+		}
+		// A crowd that looks all the time would have time for nothing else.
+		pause = min(max(pause, time.Duration(crowd)*time.Millisecond), lookMost)
+		if left := t.left(); left > 0 {
+			pause = min(pause, left)
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-done:
+			timer.Stop()
+			return t.ended()
+		case <-ctx.Done():
+			timer.Stop()
+			return box.End{}, ctx.Err()
+		case <-timer.C:
+		}
+		if t.row.state == running && t.o.Deadline > 0 && t.left() <= 0 {
+			t.late = true
+			t.child.Kill()
+			<-t.child.Done()
+			return t.ended()
+		}
+	}
+}
+
+// left is how long it may still run, 0 if it does not, or may as long as it takes.
+func (t *turn) left() time.Duration {
+	if t.row.state != running || t.o.Deadline == 0 {
+		return 0
+	}
+	return t.o.Deadline - t.ran - time.Since(t.since)
+}
+
+// look looks at the table and does what is to be done. It tells how many are there.
+func (t *turn) look() (crowd int, err error) {
+	if t.child != nil {
+		t.row.used = t.spent + t.child.CPU()
+	}
+	was, first := t.row.state, false
+	err = t.slot.Update(func(rows [][]byte, own int) []byte {
+		all := make([]row, len(rows))
+		for i, b := range rows {
+			all[i] = rowOf(b)
+		}
+		all[own], crowd = t.row, len(rows)
+		t.row.state, first = next(all, own, t.o.most)
+		return t.row.bytes()
+	})
+	if err != nil {
+		return 0, t.o.noTable(err)
+	}
+	if t.behind && first {
+		return 0, wasm.ErrElsewhere
+	}
+	t.behind = !first
+	return crowd, t.change(was)
+}
+
+// change takes the step from the state was to the row's.
+func (t *turn) change(was state) (err error) {
+	if t.row.state == was {
+		return nil
+	}
+	if was == running {
+		t.ran += time.Since(t.since)
+	}
+	switch {
+	case t.row.state == running && t.child == nil:
+		cpu := 2 * t.o.Deadline // of two threads
+		t.child, err = t.o.start(box.Task{
+			Job: wasm.CompileJob, Arg: t.job.Kind.String(), In: t.job.Code,
+			Memory: t.o.given, CPU: cpu, Answer: t.o.mostCode(),
+		})
+		if err != nil {
+			t.child = nil
+			return &abi.Error{Code: "F1-RUN-169", What: "no process could be started that compiles the module", Err: err, Hint: "forgeone doctor"}
+		}
+		t.since = time.Now()
+	case t.row.state == running:
+		t.since = time.Now()
+		t.child.Continue()
+	case t.row.state == paused:
+		t.child.Pause()
+	case t.row.state == waiting:
+		t.child.Kill()
+		t.spent += t.child.Wait().CPU
+		t.child, t.ran = nil, 0
+	}
+	return nil
+}
+
+// ended gives the place up, and keeps the row until what came of it is kept.
+func (t *turn) ended() (box.End, error) {
+	end := t.child.Wait()
+	t.child = nil
+	t.row.state, t.row.used = finishing, t.spent+end.CPU
+	if err := t.slot.Update(func([][]byte, int) []byte { return t.row.bytes() }); err != nil {
+		return end, t.o.noTable(err)
+	}
+	return end, nil
+}
+
+// mostCode bounds the machine code of a module, in bytes. The compiler holds it
+// several times before it is done, so what is more has no chance; and this process is
+// to hold it too.
+func (o *Outside) mostCode() int64 { return int64(o.given / 4) }
+
+// failed is why there is no code.
+func (o *Outside) failed(end box.End, late bool) error {
+	e := &abi.Error{}
+	switch end.Cause {
+	case box.CauseKilled, box.CauseCPU:
+		e.Code, e.What = abi.CodeCompileDeadline, fmt.Sprintf("compiling the module took longer than %v", o.Deadline)
+		e.Hint = fmt.Sprintf("set admission.compile_deadline to %v in the configuration, if you trust the module: forgeone init --config FILE", 2*o.Deadline)
+		if late && end.CPU < o.Deadline/2 {
+			return e // a busy machine: another time it may do
+		}
+	case box.CauseMemory, box.CauseAnswer:
+		e.Code, e.What = abi.CodeCompileMemory, fmt.Sprintf("compiling the module takes more than the %s of memory that it is given", size(o.given))
+		e.Hint = fmt.Sprintf("set admission.compile_memory to %s in the configuration, if you trust the module: forgeone init --config FILE", size(2*o.Memory))
+		if o.given < o.Memory {
+			e.Hint = fmt.Sprintf("compile it on a machine with more memory: this one, or its control group, has %s, of which one compilation is given half", size(2*o.given))
+		}
+	case box.CauseBreach:
+		e.Code, e.What = abi.CodeCompileFailed, "the process that compiled the module tried what no compilation does, and was ended"
+		e.Hint = "do not run this module; tell ForgeOne's maintainers, with the module"
+	case box.CauseCrash:
+		e.Code, e.What = abi.CodeCompileFailed, "the compiler failed on the module"
+		e.Err = textOf(end.Text)
+		e.Hint = "tell ForgeOne's maintainers, with the module"
+	case box.CauseWalls:
+		return &abi.Error{Code: "F1-RUN-169", What: "the process that compiles could not be confined", Err: textOf(end.Text), Hint: "forgeone doctor"}
+	default:
+		return &abi.Error{
+			Code: "F1-RUN-167", What: "the process that compiled the module was ended from outside: the machine is short of memory, most likely",
+			Err: syscall.ENOMEM, Hint: "free -m # and try again",
+		}
+	}
+	return &wasm.Lasting{Err: e}
+}
+
+func textOf(s string) error {
+	if s == "" {
+		return nil
+	}
+	return errors.New(s)
+}
+
+// size writes a number of bytes as the configuration takes it.
+func size(n uint64) string {
+	for _, u := range [...]struct {
+		unit uint64
+		name string
+	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
+		if n >= u.unit && n%u.unit == 0 || n >= 16*u.unit {
+			return fmt.Sprintf("%d%s", n/u.unit, u.name)
+		}
+	}
+	return fmt.Sprint(n)
+}

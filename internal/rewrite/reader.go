@@ -65,11 +65,6 @@ func (r *reader) malformed(format string, args ...any) {
 	r.fail(abi.CodeModuleMalformed, "get the module again, or build it with a current toolchain: wasm-tools validate MODULE.wasm tells more", "malformed module: "+format, args...)
 }
 
-// over fails for a count past its cap.
-func (r *reader) over(what string, n uint64, limit int64) {
-	r.fail(abi.CodeModuleCap, raise(what), "module limit exceeded: %s: %d, at most %d admitted", what, n, limit)
-}
-
 func (r *reader) byte() byte {
 	if r.at >= r.end {
 		r.has(1)
@@ -149,19 +144,12 @@ func (r *reader) signed(bits int) int64 {
 	return 0
 }
 
-// maxName bounds a name, in bytes, as engines for JavaScript do.
-const maxName = 100_000
-
 // name reads a UTF-8 name.
 func (r *reader) name() string { return string(r.nameBytes()) }
 
 // nameBytes reads a UTF-8 name; it aliases the module.
 func (r *reader) nameBytes() []byte {
-	n := r.u32()
-	if n > maxName && r.err == nil {
-		r.over("bytes of a name", uint64(n), maxName)
-	}
-	p := r.bytes(n)
+	p := r.bytes(r.u32())
 	if !utf8.Valid(p) {
 		r.malformed("name is not UTF-8")
 		return nil
@@ -169,15 +157,26 @@ func (r *reader) nameBytes() []byte {
 	return p
 }
 
-// count reads a vector's length: at most limit, and no more than the bytes left
-// can hold at size bytes an entry.
-func (r *reader) count(what string, limit, size int) int {
-	n := r.u32()
-	if r.err != nil {
+// count reads a vector's length: with the before that were read elsewhere at most
+// what the limit admits, and no more than the bytes left can hold at size bytes an
+// entry.
+func (m *module) count(r *reader, l limit, before, size int) int {
+	rest := *r
+	if n := rest.u32(); rest.err == nil {
+		m.use(&rest, l, uint64(n)+uint64(before))
+	}
+	if rest.err != nil {
+		*r = rest
 		return 0
 	}
-	if uint64(n) > uint64(limit) {
-		r.over(what, uint64(n), int64(limit))
+	return r.vector(bounds()[l].what, size)
+}
+
+// vector reads a vector's length: no more than the bytes left can hold at size bytes
+// an entry.
+func (r *reader) vector(what string, size int) int {
+	n := r.u32()
+	if r.err != nil {
 		return 0
 	}
 	if uint64(n)*uint64(size) > uint64(r.left()) {

@@ -64,7 +64,7 @@ func (w *rewriter) branch(label uint32) {
 // open begins a block whose label passes operands on. The path of a loop starts
 // anew.
 func (f *function) open(kind byte, passes int) {
-	f.frames = append(f.frames, frame{kind: kind, region: f.cur, best: none, start: f.here(), passes: passes})
+	f.frames = append(doubled(f.frames), frame{kind: kind, region: f.cur, best: none, start: f.here(), passes: passes})
 }
 
 // falls notes that control comes to the end of the innermost block's code, where a

@@ -16,6 +16,7 @@ type rewriter struct {
 	extraTypes []byte
 	extras     int
 	addedTypes map[string]uint32 // see typeOf
+	key        []byte            // of addedTypes, to be used again
 	pieced     []byte            // what is done in pieces: the functions that are added, by their opcode
 	piece      int64             // length of a piece
 
@@ -214,7 +215,10 @@ func (w *rewriter) appendBlockType(b, results []byte) []byte {
 // typeOf returns the index of a type that the rewriting needs, the module's own
 // first one or one that is added.
 func (w *rewriter) typeOf(params, results []byte) uint32 {
-	key := func(params, results []byte) string { return string(params) + "\x00" + string(results) }
+	key := func(params, results []byte) []byte {
+		w.key = append(append(append(w.key[:0], params...), 0), results...)
+		return w.key
+	}
 	if w.addedTypes == nil {
 		w.addedTypes = make(map[string]uint32)
 		for i, t := range w.types {
@@ -222,28 +226,34 @@ func (w *rewriter) typeOf(params, results []byte) uint32 {
 				continue // never asked for
 			}
 			k := key(t.params, t.results)
-			if _, ok := w.addedTypes[k]; !ok {
-				w.addedTypes[k] = uint32(i)
+			if _, ok := w.addedTypes[string(k)]; !ok {
+				w.addedTypes[string(k)] = uint32(i)
 			}
 		}
 	}
 	k := key(params, results)
-	i, ok := w.addedTypes[k]
+	i, ok := w.addedTypes[string(k)]
 	if !ok {
 		i = uint32(len(w.types) + w.extras)
 		w.extras++
 		w.extraTypes = appendString(append(w.extraTypes, typeFunc), string(params))
 		w.extraTypes = appendString(w.extraTypes, string(results))
-		w.addedTypes[k] = i
+		w.addedTypes[string(k)] = i
 	}
 	return i
 }
 
 // flush copies the source up to the byte to, which may lie before what was
-// copied already.
+// copied already. Then there is room for what the rewriting writes.
 func (f *function) flush(to int) {
+	if more := max(0, to-f.copied) + writtenBytes; len(f.body)+more > cap(f.body) {
+		f.body = append(make([]byte, 0, 2*len(f.body)+more), f.body...)
+	}
 	if to > f.copied {
 		f.body = append(f.body, f.r.b[f.copied:to]...)
 		f.copied = to
 	}
 }
+
+// writtenBytes is more than the rewriting writes at one place.
+const writtenBytes = 256

@@ -115,7 +115,7 @@ func (w *rewriter) block(op byte) {
 		f.flush(r.at)
 		g := region{longest: 1}
 		f.body, g.at = w.tickPadded(f.body)
-		f.regions = append(f.regions, g)
+		f.regions = append(doubled(f.regions), g)
 		gives = takes // a branch to a loop leads to its start
 	}
 	if op != opBlock {

@@ -161,29 +161,32 @@ func (r *reader) nameBytes() []byte {
 // what the limit admits, and no more than the bytes left can hold at size bytes an
 // entry.
 func (m *module) count(r *reader, l limit, before, size int) int {
-	rest := *r
-	if n := rest.u32(); rest.err == nil {
-		m.use(&rest, l, uint64(n)+uint64(before))
+	n := r.u32()
+	if r.err == nil {
+		m.use(r, l, uint64(n)+uint64(before))
 	}
-	if rest.err != nil {
-		*r = rest
+	if !r.fit(n, size) {
+		r.malformed("%d %s announced, %d bytes left", n, bounds()[l].what, r.left())
 		return 0
 	}
-	return r.vector(bounds()[l].what, size)
+	return int(n)
 }
 
-// vector reads a vector's length: no more than the bytes left can hold at size bytes
-// an entry.
+// vector reads the length of a vector that no limit counts: no more than the bytes
+// left can hold at size bytes an entry.
 func (r *reader) vector(what string, size int) int {
 	n := r.u32()
-	if r.err != nil {
-		return 0
-	}
-	if uint64(n)*uint64(size) > uint64(r.left()) {
+	if !r.fit(n, size) {
 		r.malformed("%d %s announced, %d bytes left", n, what, r.left())
 		return 0
 	}
 	return int(n)
+}
+
+// fit tells whether nothing failed and the bytes left can hold n entries of size
+// bytes each.
+func (r *reader) fit(n uint32, size int) bool {
+	return r.err == nil && uint64(n)*uint64(size) <= uint64(r.left())
 }
 
 // index reads an index into a space of n entries.

@@ -3,7 +3,6 @@ package wasm
 import (
 	"context"
 	"errors"
-	"math"
 	"testing"
 	"time"
 
@@ -17,9 +16,7 @@ import (
 // for the whole of it fails by its own time.
 func slow(t *testing.T) []byte {
 	t.Helper()
-	caps := rewrite.DefaultCaps()
-	caps.Work = math.MaxInt64
-	code, _, err := rewrite.Rewrite(wasmtest.Slow(800), caps)
+	code, _, err := rewrite.Rewrite(wasmtest.Slow(800), rewrite.DefaultCaps())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -146,8 +146,6 @@ func TestEveryImport(t *testing.T) {
 	}
 }
 
-func make9() []byte { return slices.Repeat([]byte{i32}, 9) }
-
 // functionsOf is a module with n empty functions.
 func functionsOf(n int) []byte {
 	return sections(

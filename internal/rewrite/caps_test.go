@@ -118,6 +118,11 @@ func TestMaxCaps(t *testing.T) {
 			}
 		}
 	}
+	for depth, ok := range map[uint32]bool{most.Depth: true, most.Depth + 1: false} {
+		if _, err := config.Parse("config", fmt.Appendf(nil, "limits: {depth: %d}", depth)); (err == nil) != ok {
+			t.Errorf("a depth of %d: %v", depth, err)
+		}
+	}
 }
 
 // refusalOf is the configuration that the refusal of a case names.

@@ -40,7 +40,7 @@ var moduleCodes = []CodeInfo{
 	},
 	{
 		CodeModuleCap, "a module limit is exceeded",
-		"The module has more of something than the configuration admits; limits are checked before anything is compiled, because small modules can cost a compiler minutes and gigabytes. The hint names the field of the configuration that sets the limit, if one does: raise it if the module is trustworthy.", 1,
+		"The module has more of something than the configuration admits; limits are checked before anything is compiled, because a small module can ask for much. The hint is what to put in the configuration if the module is trustworthy: the field, and the value that the module needs. It is added to what the configuration says now (`forgeone config show`), and put in force with `forgeone init --config FILE`.", 1,
 	},
 	{
 		CodeModuleImport, "unknown import",

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/rewrite"
 )
 
 // limitFlags are the flags of run that bound it. Zero is the configuration's.
@@ -91,7 +92,7 @@ func reached(r abi.Limit, l *abi.Limits) []reachedLimit {
 		case abi.LimitTable.String():
 			list = append(list, reachedLimit{
 				name, "F1-RUN-132", fmt.Sprintf("the guest asked for more table elements than its limit, %d in all tables together", l.Table),
-				fmt.Sprintf("set limits.table to %d in the configuration: forgeone init --config FILE", min(2*uint64(l.Table), 10_000_000)),
+				fmt.Sprintf("set limits.table to %d in the configuration: forgeone init --config FILE", min(2*uint64(l.Table), uint64(rewrite.MaxCaps().Table))),
 			})
 		case abi.LimitDescriptors.String():
 			list = append(list, reachedLimit{name, "F1-RUN-132", fmt.Sprintf("the guest has as many descriptors open as it may (%d)", l.Descriptors), fmt.Sprintf("--descriptors %d", min(2*uint64(l.Descriptors), 1<<20))})

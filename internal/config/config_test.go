@@ -120,7 +120,7 @@ func TestRefused(t *testing.T) {
 		{"size overflow", "limits:\n  memory: 17179869185GiB\n", "config:2:11", "size"},
 		{"memory too small", "limits:\n  memory: 1KiB\n", "config:2:11", "64KiB to 4GiB"},
 		{"depth above what the engine bears", "limits:\n  depth: 4000000\n", "config:2:10", "whole number"},
-		{"module above what a package holds", "admission: {module: 65MiB}\n", "config:1:21", "64MiB"},
+		{"module above what can work", "admission: {module: 513MiB}\n", "config:1:21", "512MiB"},
 		{"memory to compile with too small", "admission: {compile_memory: 63MiB}\n", "config:1:29", "64MiB to 1024GiB"},
 		{"retention of nothing", "retention: {total: 0}\n", "config:1:20", "4KiB to 1048576GiB, such as 4KiB or 4096, or unlimited"},
 		{"bare word", "bare_modules: yes\n", "config:1:15", "allow or refuse"},

@@ -47,16 +47,28 @@ retention:
   total: %s       # in this state folder
   workload: %s     # of each workload
 
-# What a module may hold to be admitted, checked before it is compiled.
+# What a module may hold to be admitted, checked before it is compiled. A refusal
+# names the field to raise and the value. Sizes in bytes, KiB, MiB or GiB.
 admission:
   module: %s
+  rewritten: %s        # code of the module as it is rewritten; a loop becomes ten times as long
+  types: %d
+  values: %d             # parameters or results of one type
+  type_values: %d      # of all types
+  imports: %d
+  exports: %d
+  tables: %d
+  globals: %d
   functions: %d
+  body: %s               # code of one function
   locals_per_function: %d
   locals: %d
-  nesting: %d
-  br_table: %d
-  globals: %d
+  operands_per_function: %d   # values that blocks, branches and calls pass on
+  operands: %d
+  nesting: %d          # blocks within blocks
+  br_table: %d         # labels of one br_table
   data_segments: %d
+  element_segments: %d
   compile_memory: %s     # memory of the process that compiles it; at most half of the machine's or the control group's is given
   compile_deadline: %s   # wall time of compiling it, as in 1m30s; 0s: none
   canonical_nan: %t   # true: NaNs have the same bits everywhere, and recordings replay on every machine
@@ -64,6 +76,9 @@ admission:
 		l.Fuel, FormatSize(l.Memory), l.Table, l.Descriptors, FormatSize(l.Output), FormatSize(l.Recording), l.Depth,
 		FormatSize(l.Scratch), FormatSize(l.Disk), l.Denials,
 		FormatSize(c.retention.Total), FormatSize(c.retention.Workload),
-		FormatSize(uint64(caps.ModuleBytes)), caps.Functions, caps.LocalsPerFunction, caps.LocalsTotal, caps.Nesting, caps.BrTable, caps.Globals, caps.DataSegments,
+		FormatSize(uint64(caps.ModuleBytes)), FormatSize(uint64(caps.RewrittenBytes)), caps.Types, caps.Values, caps.TypeValues,
+		caps.Imports, caps.Exports, caps.Tables, caps.Globals, caps.Functions, FormatSize(uint64(caps.BodyBytes)),
+		caps.LocalsPerFunction, caps.LocalsTotal, caps.OperandsPerFunction, caps.OperandsTotal,
+		caps.Nesting, caps.BrTable, caps.DataSegments, caps.ElementSegments,
 		FormatSize(c.compileMemory), c.CompileDeadline(), caps.CanonicalNaN)
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,17 +43,28 @@ type retention struct {
 }
 
 type admission struct {
-	Module            leaf `yaml:"module"`
-	Functions         leaf `yaml:"functions"`
-	LocalsPerFunction leaf `yaml:"locals_per_function"`
-	Locals            leaf `yaml:"locals"`
-	Nesting           leaf `yaml:"nesting"`
-	BrTable           leaf `yaml:"br_table"`
-	Globals           leaf `yaml:"globals"`
-	DataSegments      leaf `yaml:"data_segments"`
-	CompileMemory     leaf `yaml:"compile_memory"`
-	CompileDeadline   leaf `yaml:"compile_deadline"`
-	CanonicalNaN      leaf `yaml:"canonical_nan"`
+	Module              leaf `yaml:"module"`
+	Rewritten           leaf `yaml:"rewritten"`
+	Types               leaf `yaml:"types"`
+	Values              leaf `yaml:"values"`
+	TypeValues          leaf `yaml:"type_values"`
+	Imports             leaf `yaml:"imports"`
+	Exports             leaf `yaml:"exports"`
+	Tables              leaf `yaml:"tables"`
+	Globals             leaf `yaml:"globals"`
+	Functions           leaf `yaml:"functions"`
+	Body                leaf `yaml:"body"`
+	LocalsPerFunction   leaf `yaml:"locals_per_function"`
+	Locals              leaf `yaml:"locals"`
+	OperandsPerFunction leaf `yaml:"operands_per_function"`
+	Operands            leaf `yaml:"operands"`
+	Nesting             leaf `yaml:"nesting"`
+	BrTable             leaf `yaml:"br_table"`
+	DataSegments        leaf `yaml:"data_segments"`
+	ElementSegments     leaf `yaml:"element_segments"`
+	CompileMemory       leaf `yaml:"compile_memory"`
+	CompileDeadline     leaf `yaml:"compile_deadline"`
+	CanonicalNaN        leaf `yaml:"canonical_nan"`
 }
 
 // field binds a value as written to where it goes. set returns what is wrong
@@ -82,7 +94,7 @@ func (d *document) bind(c *Config) []field {
 	l.Scratch, l.Disk, l.Denials = 64*mib, 8*gib, 100_000
 	c.retention = Retention{Total: 20 * gib, Workload: 5 * gib}
 	var format int
-	return []field{
+	return slices.Concat([]field{
 		{"format", d.Format, number(&format, 1, 1)},
 		{"origin", d.Origin, origin(&c.origin)},
 		{"bare_modules", d.BareModules, word(map[string]func(){"allow": func() { c.bare = true }, "refuse": func() { c.bare = false }}, "allow or refuse")},
@@ -91,29 +103,50 @@ func (d *document) bind(c *Config) []field {
 		{"limits.fuel", d.Limits.Fuel, number(&l.Fuel, 0, math.MaxInt64)},
 		{"limits.deadline", d.Limits.Deadline, duration(&l.Deadline, 365*24*time.Hour)},
 		{"limits.memory", d.Limits.Memory, size(&l.Memory, 64*kib, 4*gib)},
-		{"limits.table", d.Limits.Table, number(&l.Table, 1, 10_000_000)},
+		{"limits.table", d.Limits.Table, number(&l.Table, 1, uint64(rewrite.MaxCaps().Table))},
 		{"limits.descriptors", d.Limits.Descriptors, number(&l.Descriptors, 4, 1<<20)},
 		{"limits.output", d.Limits.Output, size(&l.Output, 4*kib, 1<<40)},
 		{"limits.recording", d.Limits.Recording, size(&l.Recording, mib, 1<<40)},
 		{"limits.scratch", d.Limits.Scratch, size(&l.Scratch, 4*kib, 16*gib)},
 		{"limits.disk", d.Limits.Disk, size(&l.Disk, 4*kib, 1<<50)},
 		{"limits.denials", d.Limits.Denials, number(&l.Denials, 1, math.MaxInt64)},
-		{"limits.depth", d.Limits.Depth, number(&l.Depth, 64, uint64(caps.Depth))},
+		{"limits.depth", d.Limits.Depth, number(&l.Depth, 64, uint64(rewrite.MaxCaps().Depth))},
 		{"retention.total", d.Retention.Total, budget(&c.retention.Total)},
 		{"retention.workload", d.Retention.Workload, budget(&c.retention.Workload)},
-		{"admission.module", d.Admission.Module, size(&c.caps.ModuleBytes, 8, 64*mib)},
-		{"admission.functions", d.Admission.Functions, number(&c.caps.Functions, 1, 1_000_000)},
-		{"admission.locals_per_function", d.Admission.LocalsPerFunction, number(&c.caps.LocalsPerFunction, 1, 50_000)},
-		{"admission.locals", d.Admission.Locals, number(&c.caps.LocalsTotal, 1, 20_000_000)},
-		{"admission.nesting", d.Admission.Nesting, number(&c.caps.Nesting, 1, 10_000)},
-		{"admission.br_table", d.Admission.BrTable, number(&c.caps.BrTable, 1, 1_000_000)},
-		{"admission.globals", d.Admission.Globals, number(&c.caps.Globals, 1, 1_000_000)},
-		{"admission.data_segments", d.Admission.DataSegments, number(&c.caps.DataSegments, 1, 1_000_000)},
 		{"admission.compile_memory", d.Admission.CompileMemory, size(&c.compileMemory, 64*mib, 1<<40)},
 		{"admission.compile_deadline", d.Admission.CompileDeadline, duration(&c.compile, 24*time.Hour)},
 		{"admission.canonical_nan", d.Admission.CanonicalNaN, word(map[string]func(){
 			"true": func() { c.caps.CanonicalNaN = true }, "false": func() { c.caps.CanonicalNaN = false },
 		}, "true or false")},
+	}, d.Admission.caps(&c.caps))
+}
+
+// caps are the fields that bound what a module may hold.
+func (a *admission) caps(c *rewrite.Caps) []field {
+	most := rewrite.MaxCaps()
+	count := func(name string, l leaf, to *int, most int) field {
+		return field{"admission." + name, l, number(to, 1, uint64(most))}
+	}
+	return []field{
+		{"admission.module", a.Module, size(&c.ModuleBytes, 8, uint64(most.ModuleBytes))},
+		{"admission.rewritten", a.Rewritten, size(&c.RewrittenBytes, 1, uint64(most.RewrittenBytes))},
+		count("types", a.Types, &c.Types, most.Types),
+		count("values", a.Values, &c.Values, most.Values),
+		count("type_values", a.TypeValues, &c.TypeValues, most.TypeValues),
+		count("imports", a.Imports, &c.Imports, most.Imports),
+		count("exports", a.Exports, &c.Exports, most.Exports),
+		count("tables", a.Tables, &c.Tables, most.Tables),
+		count("globals", a.Globals, &c.Globals, most.Globals),
+		count("functions", a.Functions, &c.Functions, most.Functions),
+		{"admission.body", a.Body, size(&c.BodyBytes, 2, uint64(most.BodyBytes))},
+		count("locals_per_function", a.LocalsPerFunction, &c.LocalsPerFunction, most.LocalsPerFunction),
+		count("locals", a.Locals, &c.LocalsTotal, most.LocalsTotal),
+		count("operands_per_function", a.OperandsPerFunction, &c.OperandsPerFunction, most.OperandsPerFunction),
+		count("operands", a.Operands, &c.OperandsTotal, most.OperandsTotal),
+		count("nesting", a.Nesting, &c.Nesting, most.Nesting),
+		count("br_table", a.BrTable, &c.BrTable, most.BrTable),
+		count("data_segments", a.DataSegments, &c.DataSegments, most.DataSegments),
+		count("element_segments", a.ElementSegments, &c.ElementSegments, most.ElementSegments),
 	}
 }
 

@@ -146,49 +146,6 @@ func TestEveryImport(t *testing.T) {
 	}
 }
 
-// TestCaps finds, for each cap, a module just within and one just beyond.
-func TestCaps(t *testing.T) {
-	repeat := func(n int, parts ...any) []byte { return slices.Repeat(cat(parts...), n) }
-	blocks := func(n int) []byte { return one(nil, nil, nil, repeat(n, opBlock, empty), repeat(n, opEnd)) }
-	for name, c := range map[string]struct {
-		within, beyond []byte
-		set            func(*Caps)
-		hint           string
-	}{
-		"module":                {sections(section(secMemory, vec())), sections(section(secMemory, vec(cat(0, 1)))), func(c *Caps) { c.ModuleBytes = 11 }, "admission.module "},
-		"functions":             {functionsOf(9), functionsOf(10), func(c *Caps) { c.Functions = 9 }, "admission.functions "},
-		"imports and functions": {two(code(nil), code(nil)), functionsOf(3), func(c *Caps) { c.Functions = 2 }, "admission.functions "},
-		"locals":                {one(nil, nil, groups(9, i32)), one(nil, nil, groups(5, i32, 5, i64)), func(c *Caps) { c.LocalsPerFunction = 9 }, "admission.locals_per_function "},
-		"locals in all":         {two(code(groups(4, i32)), code(groups(5, i32))), two(code(groups(5, i32)), code(groups(5, i32))), func(c *Caps) { c.LocalsTotal = 9 }, "admission.locals "},
-		"nesting":               {blocks(9), blocks(10), func(c *Caps) { c.Nesting = 9 }, "admission.nesting "},
-		"br_table":              {one(nil, nil, nil, opI32Const, 0, 0x0e, 9, make([]byte, 10)), one(nil, nil, nil, opI32Const, 0, 0x0e, 10, make([]byte, 11)), func(c *Caps) { c.BrTable = 9 }, "admission.br_table "},
-		"table":                 {sections(section(secTable, vec(cat(typeFuncref, 0, 4), cat(typeFuncref, 0, 5)))), sections(section(secTable, vec(cat(typeFuncref, 0, 5), cat(typeFuncref, 0, 5)))), func(c *Caps) { c.Table = 9 }, "limits.table "},
-		"elements":              {two(code(nil), code(nil)), sections(section(secType, vec(functype(nil, nil))), section(secFunction, vec(u32(0))), section(secElement, vec(cat(1, 0, vec(u32(0), u32(0), u32(0))))), section(secCode, vec(code(nil)))), func(c *Caps) { c.Table = 2 }, "limits.table "},
-		"globals":               {one(nil, nil, nil), sections(section(secGlobal, vec(slices.Repeat([][]byte{cat(i32, 0, opI32Const, 1, opEnd)}, 3)...))), func(c *Caps) { c.Globals = 2 }, "admission.globals "},
-		"data segments":         {two(code(nil), code(nil)), sections(section(secData, vec(cat(1, 0), cat(1, 0)))), func(c *Caps) { c.DataSegments = 1 }, "admission.data_segments "},
-		"types":                 {sections(section(secType, vec(functype(nil, nil)))), sections(section(secType, vec(functype(nil, nil), functype(nil, nil)))), func(c *Caps) { c.Types = 1 }, "this limit is fixed"},
-		"values":                {one(make9(), nil, nil), one(append(make9(), i32), nil, nil), func(c *Caps) { c.Values = 9 }, "this limit is fixed"},
-		"exports":               {one(nil, nil, nil), sections(section(secMemory, vec(cat(0, 1))), section(secExport, vec(export("a", KindMemory, 0), export("b", KindMemory, 0), export("c", KindMemory, 0)))), func(c *Caps) { c.Exports = 2 }, "this limit is fixed"},
-		"tables":                {one(nil, nil, nil), sections(section(secTable, vec(cat(typeFuncref, 0, 1), cat(typeFuncref, 0, 1)))), func(c *Caps) { c.Tables = 1 }, "this limit is fixed"},
-		"body":                  {one(nil, nil, nil), one(nil, nil, nil, 1), func(c *Caps) { c.BodyBytes = 2 }, "this limit is fixed"},
-		"space":                 {one(nil, nil, nil), one(nil, nil, nil, opI32Const, 1, opI32Const, 1, 0x6d, 0x1a), func(c *Caps) { c.Space = 7_400 }, "this limit is fixed"},
-		"native":                {one(nil, nil, nil), two(code(nil, opI32Const, 1, opI32Const, 1, 0x6d, 0x1a), code(nil)), func(c *Caps) { c.Native = 400 }, "this limit is fixed"},
-		"work of a function":    {one(nil, nil, nil), one(nil, nil, groups(100, i32), repeat(10, opBlock, empty, opEnd)), func(c *Caps) { c.FunctionWork = 10_000 }, "this limit is fixed"},
-		"work":                  {one(nil, nil, nil), one(nil, nil, groups(100, i32), repeat(10, opBlock, empty, opEnd)), func(c *Caps) { c.Work = 10_000 }, "this limit is fixed"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			caps := DefaultCaps()
-			c.set(&caps)
-			if _, _, err := Rewrite(c.within, caps); err != nil {
-				t.Errorf("within: %v", err)
-			}
-			refused(t, c.beyond, caps, abi.CodeModuleCap, c.hint)
-		})
-	}
-}
-
-func make9() []byte { return slices.Repeat([]byte{i32}, 9) }
-
 // functionsOf is a module with n empty functions.
 func functionsOf(n int) []byte {
 	return sections(

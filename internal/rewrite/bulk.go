@@ -10,8 +10,6 @@ func (w *rewriter) beforeBulk(start int) {
 	f.scratch = max(f.scratch, scratchI32+1)
 	f.calls++ // the charge's
 	f.joins++ // the block around it
-	w.detour()
-	f.depths += len(f.frames)
 }
 
 // misc reads an instruction behind opMisc. Bulk operations are charged by the
@@ -40,7 +38,7 @@ func (w *rewriter) misc(start int) {
 	case op == miscMemoryFill:
 		w.reserved(1)
 		w.pieceable(start, miscMemoryFill)
-		w.fill()
+		f.joins += 2 // the compiler makes a loop of it
 		return
 	case op == miscTableInit:
 		r.index("element segment", w.elements)
@@ -63,7 +61,7 @@ func (w *rewriter) misc(start int) {
 	case op == miscTableFill:
 		r.index("table", len(w.tables))
 		w.bulk(start, tableShift)
-		w.fill()
+		f.joins += 2 // the compiler makes a loop of it
 	case op >= miscWideFirst && op <= miscWideLast:
 		r.at = at
 		r.unsupported(featWide)
@@ -91,7 +89,6 @@ func (w *rewriter) afterGrow(table uint32) {
 		return
 	}
 	w.refusing = true
-	w.native += nativeRefusal
 	scratch := uint32(w.nlocals + scratchI32)
 	f.flush(w.r.at)
 	b := appendU32(append(f.body, opLocalTee), scratch)

@@ -27,15 +27,31 @@ const (
 	StartExport = ReservedPrefix + "start"
 )
 
-// Caps bound a module before anything is compiled. A zero field admits nothing
-// of its kind.
+// Caps bound what a module may hold to be admitted, so that admission, rewriting and
+// what the kernel keeps of a module stay in proportion to its size. A zero field
+// admits nothing of its kind. What a compiler takes is not theirs to bound.
 type Caps struct {
 	// ModuleBytes bounds the whole module.
 	ModuleBytes int
+	// RewrittenBytes bounds the code of the rewritten module: a loop becomes ten
+	// times as long.
+	RewrittenBytes int
+	// Types bounds the types, Values the parameters and the results of one,
+	// TypeValues those of all types together: the engine makes machine code for
+	// each, outside the compiler's process.
+	Types, Values, TypeValues int
+	// Imports, Exports, Tables and Globals bound the entries of their sections.
+	Imports, Exports, Tables, Globals int
 	// Functions bounds the functions, imported ones included.
 	Functions int
+	// BodyBytes bounds the code of one function.
+	BodyBytes int
 	// LocalsPerFunction and LocalsTotal bound the locals that functions declare.
 	LocalsPerFunction, LocalsTotal int
+	// OperandsPerFunction and OperandsTotal bound the values that blocks take and
+	// give, branches pass on, calls and functions take and give: the engine's
+	// validation looks at each, and two bytes may name a thousand.
+	OperandsPerFunction, OperandsTotal int
 	// Nesting bounds blocks within blocks.
 	Nesting int
 	// BrTable bounds the labels of one br_table.
@@ -43,79 +59,73 @@ type Caps struct {
 	// Table bounds the sum of all tables' elements, at the start and grown, and
 	// the sum of all element segments'.
 	Table int
-	// Globals bounds the globals.
-	Globals int
-	// DataSegments bounds the data segments, and the element segments.
-	DataSegments int
+	// DataSegments and ElementSegments bound the segments.
+	DataSegments, ElementSegments int
 	// Depth bounds nested calls of functions that call in turn. More than 262,143
 	// is as much.
 	Depth uint32
 
 	// CanonicalNaN asks for a rewriting that makes every NaN which an instruction
 	// computes the positive quiet one without payload, on every machine. What is
-	// admitted does not change, but the bytes that come out do.
+	// admitted does not change but for RewrittenBytes, and the bytes that come out do.
 	CanonicalNaN bool
-
-	// Types, Imports, Exports and Tables bound the entries of their sections,
-	// Values the parameters and the results of one type.
-	Types, Values, Imports, Exports, Tables int
-	// BodyBytes bounds the code of one function.
-	BodyBytes int
-	// Space bounds the memory that compiling any one function may take, in bytes,
-	// as spaceOf estimates it.
-	Space int64
-	// Work bounds what compiling the module may cost beyond what its size
-	// suggests, as function.work estimates it. A unit is some 15 ns.
-	Work int64
-	// FunctionWork bounds the same of any one function: a compilation can be
-	// stopped between functions only.
-	FunctionWork int64
-	// Native bounds the machine code that the module compiles to, in bytes, as
-	// nativeOf estimates it.
-	Native int64
-}
-
-// raise says what to do about a cap that is exceeded: which field of the
-// configuration sets it, if one does.
-func raise(what string) string {
-	field, ok := map[string]string{
-		"bytes": "module", "functions": "functions", "locals of a function": "locals_per_function", "groups of locals": "locals_per_function",
-		"locals of all functions": "locals", "blocks within blocks": "nesting", "labels of a br_table": "br_table", "globals": "globals",
-		"data segments": "data_segments", "element segments": "data_segments",
-	}[what]
-	switch {
-	case ok:
-		return "raise admission." + field + " in the configuration, if you trust the module: forgeone init --config FILE"
-	case what == "elements in tables" || what == "elements in segments":
-		return "raise limits.table in the configuration, if you trust the module: forgeone init --config FILE"
-	}
-	return "build the module smaller or in parts: this limit is fixed, because it bounds what the compiler takes"
 }
 
 // DefaultCaps returns the caps in force unless signed configuration says
-// otherwise. JavaScript engines bound types, bodies and signatures alike. A Go
-// program nests a block for each jump target of its largest function: goja 1,307.
+// otherwise. A Go program nests a block for each jump target of its largest
+// function: goja 1,307.
 func DefaultCaps() Caps {
 	return Caps{
-		ModuleBytes:       64 << 20,
-		Functions:         200_000,
-		LocalsPerFunction: 10_000,
-		LocalsTotal:       2_000_000,
-		Nesting:           5_000,
-		BrTable:           50_000,
-		Table:             1_000_000,
-		Globals:           10_000,
-		DataSegments:      200_000,
-		Depth:             defaultDepth,
-		Types:             100_000,
-		Values:            1_000,
-		Imports:           1_000,
-		Exports:           100_000,
-		Tables:            100,
-		BodyBytes:         2 << 20,
-		Space:             512 << 20,
-		Work:              4_000_000_000,
-		FunctionWork:      600_000_000,
-		Native:            512 << 20,
+		ModuleBytes:         64 << 20,
+		RewrittenBytes:      128 << 20,
+		Types:               100_000,
+		Values:              1_000,
+		TypeValues:          100_000,
+		Imports:             1_000,
+		Exports:             100_000,
+		Tables:              100,
+		Globals:             10_000,
+		Functions:           200_000,
+		BodyBytes:           8 << 20,
+		LocalsPerFunction:   10_000,
+		LocalsTotal:         2_000_000,
+		OperandsPerFunction: 2_000_000,
+		OperandsTotal:       20_000_000,
+		Nesting:             100_000,
+		BrTable:             500_000,
+		Table:               1_000_000,
+		DataSegments:        200_000,
+		ElementSegments:     200_000,
+		Depth:               defaultDepth,
+	}
+}
+
+// MaxCaps returns the largest caps that can work. Most are the engine's own bounds
+// of what it numbers. The time that it takes to decode a type grows with the square
+// of the type's values.
+func MaxCaps() Caps {
+	const indices, size = 1 << 27, 1 << 29
+	return Caps{
+		ModuleBytes:         size,
+		RewrittenBytes:      2 * size,
+		Types:               indices,
+		Values:              100_000,
+		TypeValues:          indices,
+		Imports:             indices,
+		Exports:             indices,
+		Tables:              indices,
+		Globals:             indices,
+		Functions:           indices,
+		BodyBytes:           size,
+		LocalsPerFunction:   indices,
+		LocalsTotal:         indices,
+		OperandsPerFunction: 1 << 33, // costs stay below maxCost
+		OperandsTotal:       1 << 40,
+		Nesting:             indices,
+		BrTable:             size,
+		Table:               indices,
+		DataSegments:        indices,
+		ElementSegments:     indices,
+		Depth:               maxNested,
 	}
 }

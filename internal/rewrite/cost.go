@@ -19,8 +19,7 @@ type frame struct {
 	// best is the longest path to a branch that leads to the block's end, start
 	// that to an if; none if no path leads there.
 	best, start int64
-	label
-	begin flow // of a block: where it began
+	passes      int // operands that a branch to its label passes on
 }
 
 const none = -1
@@ -57,7 +56,6 @@ func (w *rewriter) branch(label uint32) {
 	if f.dead {
 		return
 	}
-	w.way(to, f.flow)
 	if to.kind != opLoop {
 		to.best = max(to.best, f.regions[to.region].path)
 	}
@@ -66,7 +64,15 @@ func (w *rewriter) branch(label uint32) {
 // open begins a block whose label passes operands on. The path of a loop starts
 // anew.
 func (f *function) open(kind byte, passes int) {
-	f.frames = append(f.frames, frame{kind: kind, region: f.cur, best: none, start: f.here(), begin: f.flow, label: label{passes: passes}})
+	f.frames = append(doubled(f.frames), frame{kind: kind, region: f.cur, best: none, start: f.here(), passes: passes})
+}
+
+// falls notes that control comes to the end of the innermost block's code, where a
+// loop passes nothing on: its label is its start.
+func (w *rewriter) falls() {
+	if top := &w.frames[len(w.frames)-1]; top.kind != opLoop && !w.dead {
+		w.pass(top.passes)
+	}
 }
 
 // otherwise begins the second half of an if.

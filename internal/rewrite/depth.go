@@ -61,6 +61,8 @@ const (
 	// callBytes is what a call may need of the stack for each value that it hands
 	// over: a vector's bytes.
 	callBytes = 16
+	// passedBytes is what an operand that is passed on needs of it.
+	passedBytes = 16
 	// accessBytes is what an access to memory makes besides its value, and keeps for
 	// the next to the same place: an address, and what it is made of.
 	accessBytes = 24

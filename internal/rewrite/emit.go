@@ -50,3 +50,12 @@ func appendString(b []byte, s string) []byte {
 func appendSection(b []byte, id byte, content []byte) []byte {
 	return append(appendU32(append(b, id), uint32(len(content))), content...)
 }
+
+// doubled is a slice with room for at least one entry more. It doubles, so that one
+// that grows to many megabytes is not copied a dozen times.
+func doubled[T any](s []T) []T {
+	if len(s) < cap(s) {
+		return s
+	}
+	return append(make([]T, 0, max(16, 2*len(s))), s...)
+}

@@ -10,18 +10,19 @@ type rewriter struct {
 	refusing            bool   // it is
 	tickFunc, probeFunc uint32 // injected functions
 
-	code       []byte // the code section's entries so far
-	keep       bool   // whether they are wanted
+	full       [][]byte // the code section's first entries
+	code       []byte   // those after them, so far
+	keep       bool     // whether they are wanted
 	extraTypes []byte
 	extras     int
 	addedTypes map[string]uint32 // see typeOf
+	key        []byte            // of addedTypes, to be used again
 	pieced     []byte            // what is done in pieces: the functions that are added, by their opcode
 	piece      int64             // length of a piece
 
-	locals  int   // against Caps.LocalsTotal
-	spent   int64 // against Caps.Work
-	native  int64 // against Caps.Native
-	mutable int   // mutable globals
+	mutable int // mutable globals
+
+	locals, passed, size uint64 // against Caps.LocalsTotal, OperandsTotal and RewrittenBytes
 
 	function
 }
@@ -40,22 +41,17 @@ type function struct {
 	cur        int  // the region of the current instruction
 	dead       bool // no path leads to the current instruction
 	values     uint64
-	calls      int  // calls of any kind
-	handed     int  // the most that a call takes and gives
-	inner      bool // calls something that may call in turn
-	bulk       bool // has bulk operations
-	scratch    int  // scratch locals that are used, with those before them: see scratchTypes
-	joins      int  // places where control flow may meet
-	depths     int  // the sum of the depths of all blocks
-	labels     int  // of all br_tables
-	space      int64
+	operands   uint64 // values that blocks take and give, branches pass on, calls take and give
+	calls      int    // calls of any kind
+	handed     int    // the most that a call takes and gives
+	inner      bool   // calls something that may call in turn
+	bulk       bool   // has bulk operations
+	scratch    int    // scratch locals that are used, with those before them: see scratchTypes
+	joins      int    // places where control flow may meet
 	// straight: control came here from the function's entry and nowhere else,
 	// and no call was made. folded is the loop that was reached so, 0 for none.
 	straight bool
 	folded   int
-
-	flow
-	spread
 }
 
 // functions reads and rewrites every function.
@@ -69,8 +65,9 @@ func (w *rewriter) functions() *reader {
 	for i := range w.bodies {
 		size := r.u32()
 		if r.err == nil && uint64(size) > uint64(w.caps.BodyBytes) {
-			r.over("bytes of a function", uint64(size), int64(w.caps.BodyBytes))
+			size = r.largest(w.bodies-1-i, size)
 		}
+		w.use(&r, limitBody, uint64(size))
 		b := r.sub(size)
 		if r.err != nil {
 			return &r
@@ -84,9 +81,20 @@ func (w *rewriter) functions() *reader {
 	return &r
 }
 
+// largest returns the size of the largest body of the n that follow one of the size.
+func (r *reader) largest(n int, size uint32) uint32 {
+	rest, most := *r, size
+	for range n {
+		rest.skip(int(size))
+		size = rest.u32()
+		most = max(most, size)
+	}
+	return most
+}
+
 // rewrite reads one function's locals and code and appends it, rewritten.
 func (w *rewriter) rewrite(t funcType, r *reader) {
-	groups := r.count("groups of locals", w.caps.LocalsPerFunction, 2)
+	groups := r.vector("groups of locals", 2)
 	from := r.at
 	sum := uint64(0)
 	local := uint64(0)
@@ -97,15 +105,12 @@ func (w *rewriter) rewrite(t funcType, r *reader) {
 		n := uint64(r.u32())
 		sum += n
 		local += n * sizeOf(r.valueType())
-		if sum > uint64(w.caps.LocalsPerFunction) {
-			r.over("locals of a function", sum, int64(w.caps.LocalsPerFunction))
-		}
-		if r.err != nil {
-			return
-		}
 	}
-	if w.locals += int(sum); w.locals > w.caps.LocalsTotal {
-		r.over("locals of all functions", uint64(w.locals), int64(w.caps.LocalsTotal))
+	if w.use(r, limitLocalsPerFunction, sum); r.err != nil {
+		return
+	}
+	w.locals += sum
+	if w.use(r, limitLocals, w.locals); r.err != nil {
 		return
 	}
 	decls := r.b[from:r.at]
@@ -113,7 +118,7 @@ func (w *rewriter) rewrite(t funcType, r *reader) {
 	f := &w.function
 	*f = function{
 		r: r, typ: t, nlocals: len(t.params) + int(sum), localBytes: local, copied: r.at, straight: true,
-		body: f.body[:0], frames: append(f.frames[:0], frame{best: none, label: label{passes: len(t.results)}}), regions: append(f.regions[:0], region{}),
+		body: f.body[:0], frames: append(f.frames[:0], frame{best: none, passes: len(t.results)}), regions: append(f.regions[:0], region{}),
 	}
 	for r.err == nil && len(f.frames) > 0 {
 		w.instruction()
@@ -122,28 +127,23 @@ func (w *rewriter) rewrite(t funcType, r *reader) {
 		return
 	}
 	f.flush(r.end)
-	if f.space > w.caps.Space {
-		r.over("memory for the compiler", uint64(f.space), w.caps.Space)
-		return
-	}
-	if f.overworked(w.mutable, w.caps.FunctionWork) {
-		return
-	}
-	if w.spent += f.work(w.mutable) + workType*int64(len(w.types)); w.spent > w.caps.Work {
-		r.over("work for the compiler", uint64(w.spent), w.caps.Work)
-		return
-	}
 	w.pass(len(t.params) + len(t.results))
-	w.native += nativeFunction
-	if w.native > w.caps.Native {
-		r.over("machine code", uint64(w.native), w.caps.Native)
-	}
-	if w.keep && r.err == nil {
+	w.passed += f.operands
+	w.use(r, limitOperandsPerFunction, f.operands)
+	w.use(r, limitOperands, w.passed)
+	if r.err == nil {
 		w.assemble(groups, decls)
 	}
 }
 
-// assemble appends the function: its locals, what runs on entry, its code and,
+// pass accounts for n operands that are passed on.
+func (w *rewriter) pass(n int) {
+	f := &w.function
+	f.operands += uint64(n)
+	f.values += passedBytes * uint64(n)
+}
+
+// assemble appends the function, if it is kept: its locals, what runs on entry, its code and,
 // if it may call itself again, what runs on every way out.
 //
 // For the latter the code is wrapped in one block. A branch to the function's
@@ -177,11 +177,29 @@ func (w *rewriter) assemble(groups int, decls []byte) {
 	if f.inner {
 		h = w.appendBlockType(append(h, opBlock), f.typ.results)
 	}
-	w.code = appendU32(w.code, uint32(len(h)+len(f.body)+len(t)))
+	n := len(h) + len(f.body) + len(t)
+	w.size += uint64(n)
+	if w.use(f.r, limitRewritten, w.size); !w.keep || f.r.err != nil {
+		return
+	}
+	w.room(n + 5)
+	w.code = appendU32(w.code, uint32(n))
 	w.code = append(w.code, h...)
 	w.code = append(w.code, f.body...)
 	w.code = append(w.code, t...)
 }
+
+// room makes sure that code has room for n bytes more, without copying what is there:
+// a module may become many times as long.
+func (w *rewriter) room(n int) {
+	if len(w.code)+n > cap(w.code) {
+		w.full = append(w.full, w.code)
+		w.code = make([]byte, 0, max(n, roomBytes))
+	}
+}
+
+// roomBytes is what is asked for at least when there is no room.
+const roomBytes = 4 << 20
 
 // appendBlockType appends the type of a block without parameters.
 func (w *rewriter) appendBlockType(b, results []byte) []byte {
@@ -197,7 +215,10 @@ func (w *rewriter) appendBlockType(b, results []byte) []byte {
 // typeOf returns the index of a type that the rewriting needs, the module's own
 // first one or one that is added.
 func (w *rewriter) typeOf(params, results []byte) uint32 {
-	key := func(params, results []byte) string { return string(params) + "\x00" + string(results) }
+	key := func(params, results []byte) []byte {
+		w.key = append(append(append(w.key[:0], params...), 0), results...)
+		return w.key
+	}
 	if w.addedTypes == nil {
 		w.addedTypes = make(map[string]uint32)
 		for i, t := range w.types {
@@ -205,28 +226,34 @@ func (w *rewriter) typeOf(params, results []byte) uint32 {
 				continue // never asked for
 			}
 			k := key(t.params, t.results)
-			if _, ok := w.addedTypes[k]; !ok {
-				w.addedTypes[k] = uint32(i)
+			if _, ok := w.addedTypes[string(k)]; !ok {
+				w.addedTypes[string(k)] = uint32(i)
 			}
 		}
 	}
 	k := key(params, results)
-	i, ok := w.addedTypes[k]
+	i, ok := w.addedTypes[string(k)]
 	if !ok {
 		i = uint32(len(w.types) + w.extras)
 		w.extras++
 		w.extraTypes = appendString(append(w.extraTypes, typeFunc), string(params))
 		w.extraTypes = appendString(w.extraTypes, string(results))
-		w.addedTypes[k] = i
+		w.addedTypes[string(k)] = i
 	}
 	return i
 }
 
 // flush copies the source up to the byte to, which may lie before what was
-// copied already.
+// copied already. Then there is room for what the rewriting writes.
 func (f *function) flush(to int) {
+	if more := max(0, to-f.copied) + writtenBytes; len(f.body)+more > cap(f.body) {
+		f.body = append(make([]byte, 0, 2*len(f.body)+more), f.body...)
+	}
 	if to > f.copied {
 		f.body = append(f.body, f.r.b[f.copied:to]...)
 		f.copied = to
 	}
 }
+
+// writtenBytes is more than the rewriting writes at one place.
+const writtenBytes = 256

@@ -54,7 +54,7 @@ func withoutCustom(module []byte) []byte {
 // checkRewrite holds what must be true of any bytes at all.
 func checkRewrite(t *testing.T, rt wazero.Runtime, src []byte) {
 	caps := DefaultCaps()
-	caps.LocalsTotal, caps.Table, caps.Work = 20_000, 10_000, 10_000_000
+	caps.LocalsTotal, caps.Table, caps.OperandsTotal = 20_000, 10_000, 100_000
 	kept := slices.Clone(src)
 	out, info, err := rewrite(src, caps, true)
 	_, inspectErr := Inspect(src, caps)

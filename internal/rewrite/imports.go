@@ -8,7 +8,7 @@ import (
 
 // importSection reads the imports and holds them against the syscall table.
 func (m *module) importSection(r *reader) {
-	n := r.count("imports", m.caps.Imports, 4)
+	n := m.count(r, limitImports, 0, 4)
 	m.info.Imports = make([]Import, 0, n)
 	for range n {
 		at := r.at

@@ -11,16 +11,12 @@ func (w *rewriter) instruction() {
 	if info.nan != 0 {
 		w.canonical(info.nan)
 	}
-	f.space += int64(spaceOf(op, info.imm))
-	w.native += int64(nativeOf(op, info.imm))
 	switch info.imm {
 	case immNone:
 	case immLocal:
 		r.index("local", f.nlocals)
-		w.look(1)
 	case immGlobal:
 		r.index("global", len(w.globals))
-		w.look(1)
 	case immI32:
 		r.signed(32)
 	case immI64:
@@ -38,10 +34,6 @@ func (w *rewriter) instruction() {
 	case immLabel:
 		if label := r.index("label", len(f.frames)); r.err == nil {
 			w.branch(label)
-		}
-		if op == opBrIf {
-			w.splits++
-			w.split()
 		}
 		f.straight, f.dead = false, f.dead || op == opBr
 	case immBrTable:
@@ -107,15 +99,13 @@ func (w *rewriter) block(op byte) {
 	f, r := &w.function, w.r
 	takes, gives := w.blockType()
 	operands := takes + gives
-	if len(f.frames) > w.caps.Nesting {
-		r.over("blocks within blocks", uint64(len(f.frames)), int64(w.caps.Nesting))
+	if deep := uint64(len(f.frames)); deep > w.needs[limitNesting] {
+		w.use(r, limitNesting, deep)
+	}
+	if r.err != nil { // now, before its blocks take memory here
 		return
 	}
 	f.joins++
-	f.depths += len(f.frames)
-	if f.overworked(w.mutable, w.caps.FunctionWork) { // now, before its blocks take memory here
-		return
-	}
 	w.pass(operands)
 	if op == opLoop {
 		f.cur = len(f.regions)
@@ -125,18 +115,13 @@ func (w *rewriter) block(op byte) {
 		f.flush(r.at)
 		g := region{longest: 1}
 		f.body, g.at = w.tickPadded(f.body)
-		f.regions = append(f.regions, g)
-		w.ends()
-		w.detour()
+		f.regions = append(doubled(f.regions), g)
 		gives = takes // a branch to a loop leads to its start
 	}
 	if op != opBlock {
 		f.straight = false
 	}
 	f.spend(int64(operands))
-	if op == opIf {
-		w.split()
-	}
 	f.open(op, gives)
 }
 
@@ -144,7 +129,7 @@ func (w *rewriter) block(op byte) {
 func (w *rewriter) close(op byte, start int) {
 	f := &w.function
 	if op == opEnd {
-		w.closes()
+		w.falls()
 		f.shut()
 		return
 	}
@@ -154,7 +139,7 @@ func (w *rewriter) close(op byte, start int) {
 		return
 	}
 	f.joins++
-	w.closesHalf()
+	w.falls()
 	f.otherwise()
 }
 
@@ -187,9 +172,7 @@ func (w *rewriter) blockType() (takes, gives int) {
 // brTable reads the labels of a br_table.
 func (w *rewriter) brTable() {
 	f, r := &w.function, w.r
-	n := r.count("labels of a br_table", w.caps.BrTable, 1)
-	f.labels += n
-	w.native += nativeLabel * int64(n)
+	n := w.count(r, limitBrTable, 0, 1)
 	for range n + 1 {
 		label := r.index("label", len(f.frames))
 		if r.err != nil {
@@ -238,7 +221,6 @@ func (w *rewriter) reserved(n int) {
 }
 
 func (w *rewriter) needMemory() {
-	w.look(2) // its address and its length
 	if w.r.err == nil && w.info.Memories == 0 {
 		w.r.malformed("memory 0 does not exist: there are 0")
 	}
@@ -258,6 +240,5 @@ func (w *rewriter) memArg() {
 	}
 	r.u32()
 	w.needMemory()
-	w.known++
 	w.values += accessBytes
 }

@@ -114,6 +114,9 @@ type module struct {
 	src  []byte
 	info Info
 
+	needs    needs
+	exceeded limit // the one that the module was refused for, if it was for one
+
 	types   []funcType
 	funcs   []uint32 // type index of each function, imported ones first
 	globals []global
@@ -121,6 +124,8 @@ type module struct {
 	names   []byte // contents of the name section
 
 	importedFuncs, importedGlobals, importedTables int
+
+	tableElements uint64 // of all tables at the start
 
 	elements     int
 	dataSegments int
@@ -136,10 +141,9 @@ type module struct {
 
 // header checks the magic number and the version.
 func (m *module) header() *abi.Error {
-	if len(m.src) > m.caps.ModuleBytes {
-		r := reader{section: "module"}
-		r.over("bytes", uint64(len(m.src)), int64(m.caps.ModuleBytes))
-		return r.err
+	whole := reader{section: "module"}
+	if m.use(&whole, limitModule, uint64(len(m.src))); whole.err != nil {
+		return whole.err
 	}
 	r := reader{b: m.src, end: len(m.src), section: "header"}
 	if err := Foreign(m.src); err != nil {
@@ -238,7 +242,7 @@ func (m *module) section(id byte, r *reader) {
 	case secDataCount:
 		m.dataCount, m.hasDataCount = int(r.u32()), true
 	case secCode:
-		m.bodies = r.count("functions", m.caps.Functions, 3)
+		m.bodies = m.count(r, limitFunctions, m.importedFuncs, 3)
 		r.at = r.end // the bodies are read by the rewriting
 	case secData:
 		m.dataSection(r)

@@ -24,7 +24,7 @@ func (w *rewriter) appendNames(b []byte) []byte {
 		switch id {
 		case namesModule:
 			from := s.at
-			s.name()
+			s.shortName()
 			s.done()
 			content = appendSection(content, id, s.b[from:s.end])
 		case namesFunction:
@@ -40,9 +40,25 @@ func (w *rewriter) appendNames(b []byte) []byte {
 	return appendSection(b, secCustom, content)
 }
 
+// maxName bounds a name that is kept for messages, in bytes.
+const maxName = 100_000
+
+// shortName reads a name that is kept.
+func (r *reader) shortName() string {
+	rest := *r
+	if n := rest.u32(); n > maxName {
+		r.malformed("a name of %d bytes", n)
+	}
+	return r.name()
+}
+
 // functionNames returns the name map of functions, renumbered.
 func (w *rewriter) functionNames(r *reader) []byte {
-	n := r.count("names", len(w.funcs), 2)
+	n := r.vector("names", 2)
+	if n > len(w.funcs) {
+		r.malformed("more names than functions")
+		return nil
+	}
 	b := make([]byte, 0, r.left()+n+8)
 	b = appendU32(b, uint32(n))
 	for last := -1; n > 0; n-- {
@@ -51,7 +67,7 @@ func (w *rewriter) functionNames(r *reader) []byte {
 			r.malformed("names are not in order of function")
 		}
 		last = int(i)
-		b = appendString(appendU32(b, w.renumber(i)), r.name())
+		b = appendString(appendU32(b, w.renumber(i)), r.shortName())
 		if r.err != nil {
 			return nil
 		}

@@ -39,12 +39,9 @@ const (
 // not a variable so that nobody can change it.
 func scratchTypes() [4]byte { return [4]byte{typeI32, typeF32, typeF64, typeV128} }
 
-// nanSpace is the memory that the compiler takes for one canonicalised
-// instruction beyond the instruction itself; nanValues the bytes of its values.
-const (
-	nanSpace  = 3_600
-	nanValues = 24
-)
+// nanValues is what the values of a canonicalised instruction need of the stack
+// beyond its own.
+const nanValues = 24
 
 // canonical notes an instruction that made a float of type typ, and canonicalises
 // it if that is asked for and somebody could see its bits.
@@ -102,7 +99,6 @@ func (w *rewriter) canonicalLanes(typ byte) {
 // grown accounts for a canonicalised instruction that used a scratch local.
 func (f *function) grown(scratch int) {
 	f.scratch = max(f.scratch, scratch+1)
-	f.space += nanSpace
 	f.values += nanValues
 }
 

@@ -65,11 +65,6 @@ func (r *reader) malformed(format string, args ...any) {
 	r.fail(abi.CodeModuleMalformed, "get the module again, or build it with a current toolchain: wasm-tools validate MODULE.wasm tells more", "malformed module: "+format, args...)
 }
 
-// over fails for a count past its cap.
-func (r *reader) over(what string, n uint64, limit int64) {
-	r.fail(abi.CodeModuleCap, raise(what), "module limit exceeded: %s: %d, at most %d admitted", what, n, limit)
-}
-
 func (r *reader) byte() byte {
 	if r.at >= r.end {
 		r.has(1)
@@ -149,19 +144,12 @@ func (r *reader) signed(bits int) int64 {
 	return 0
 }
 
-// maxName bounds a name, in bytes, as engines for JavaScript do.
-const maxName = 100_000
-
 // name reads a UTF-8 name.
 func (r *reader) name() string { return string(r.nameBytes()) }
 
 // nameBytes reads a UTF-8 name; it aliases the module.
 func (r *reader) nameBytes() []byte {
-	n := r.u32()
-	if n > maxName && r.err == nil {
-		r.over("bytes of a name", uint64(n), maxName)
-	}
-	p := r.bytes(n)
+	p := r.bytes(r.u32())
 	if !utf8.Valid(p) {
 		r.malformed("name is not UTF-8")
 		return nil
@@ -169,22 +157,36 @@ func (r *reader) nameBytes() []byte {
 	return p
 }
 
-// count reads a vector's length: at most limit, and no more than the bytes left
-// can hold at size bytes an entry.
-func (r *reader) count(what string, limit, size int) int {
+// count reads a vector's length: with the before that were read elsewhere at most
+// what the limit admits, and no more than the bytes left can hold at size bytes an
+// entry.
+func (m *module) count(r *reader, l limit, before, size int) int {
 	n := r.u32()
-	if r.err != nil {
+	if r.err == nil {
+		m.use(r, l, uint64(n)+uint64(before))
+	}
+	if !r.fit(n, size) {
+		r.malformed("%d %s announced, %d bytes left", n, bounds()[l].what, r.left())
 		return 0
 	}
-	if uint64(n) > uint64(limit) {
-		r.over(what, uint64(n), int64(limit))
-		return 0
-	}
-	if uint64(n)*uint64(size) > uint64(r.left()) {
+	return int(n)
+}
+
+// vector reads the length of a vector that no limit counts: no more than the bytes
+// left can hold at size bytes an entry.
+func (r *reader) vector(what string, size int) int {
+	n := r.u32()
+	if !r.fit(n, size) {
 		r.malformed("%d %s announced, %d bytes left", n, what, r.left())
 		return 0
 	}
 	return int(n)
+}
+
+// fit tells whether nothing failed and the bytes left can hold n entries of size
+// bytes each.
+func (r *reader) fit(n uint32, size int) bool {
+	return r.err == nil && uint64(n)*uint64(size) <= uint64(r.left())
 }
 
 // index reads an index into a space of n entries.

@@ -38,6 +38,14 @@ func rewrite(module []byte, caps Caps, anyImport bool) ([]byte, *Info, error) {
 // admit reads everything. If keep is set, the functions are kept for output.
 func admit(src []byte, caps Caps, anyImport, keep bool) (*rewriter, error) {
 	m := &module{caps: caps, anyImport: anyImport, src: src}
+	w, err := m.admit(keep)
+	if err != nil {
+		return nil, m.measured(err)
+	}
+	return w, nil
+}
+
+func (m *module) admit(keep bool) (*rewriter, error) {
 	if err := m.scan(); err != nil {
 		return nil, err
 	}
@@ -69,7 +77,7 @@ func newRewriter(m *module, keep bool) *rewriter {
 // output puts the rewritten module together, in the order of section 5.5.16.
 func (w *rewriter) output() []byte {
 	tickType := w.typeOf(nil, nil) // before the type section is written
-	b := make([]byte, 0, len(w.src)+cap(w.code)-len(w.code)+4096)
+	b := make([]byte, 0, w.outputBytes())
 	b = append(b, w.src[:8]...)
 
 	// Each section below but the verbatim ones begins with its count.
@@ -110,12 +118,31 @@ func (w *rewriter) output() []byte {
 			call := append(appendU32([]byte{0, opCall}, w.renumber(w.start)), opEnd)
 			w.code = appendString(w.code, string(call))
 		}
+		w.full = append(w.full, w.code)
 		n := appendU32(nil, uint32(all))
-		b = appendU32(append(b, secCode), uint32(len(n)+len(w.code)))
-		b = append(append(b, n...), w.code...)
+		size := len(n)
+		for _, code := range w.full {
+			size += len(code)
+		}
+		b = append(appendU32(append(b, secCode), uint32(size)), n...)
+		for _, code := range w.full {
+			b = append(b, code...)
+		}
 	}
 	b = w.verbatim(b, secData)
 	return w.appendNames(b)
+}
+
+// outputBytes is about how long the rewritten module will be, rather more than less.
+func (w *rewriter) outputBytes() int {
+	n := 4096 + len(w.src) + len(w.src)/64 + 24*len(w.info.Globals) + len(w.code)
+	if sec := w.sections[secCode]; sec != nil {
+		n -= sec.left()
+	}
+	for _, code := range w.full {
+		n += len(code)
+	}
+	return n
 }
 
 // added is the number of functions that follow the module's own: those that do
@@ -149,10 +176,7 @@ func (w *rewriter) extended(id byte, more int) []byte {
 
 // tableShare is by how much each table may grow.
 func (w *rewriter) tableShare() uint32 {
-	room := uint64(w.caps.Table)
-	for _, t := range w.tables {
-		room -= uint64(t.min)
-	}
+	room := uint64(w.caps.Table) - w.tableElements
 	return uint32(room / uint64(len(w.tables)))
 }
 

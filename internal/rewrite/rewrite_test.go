@@ -258,3 +258,22 @@ func TestReservedNamesAreFree(t *testing.T) {
 		t.Error("an injected export lies outside the reserved names")
 	}
 }
+
+// TestLongNames: a name section with a name that is longer than is kept is left out;
+// what else the module names may be as long as it likes.
+func TestLongNames(t *testing.T) {
+	named := func(n int) []byte {
+		return append(functionsOf(1), section(secCustom, "name", section(namesFunction, vec(cat(0, strings.Repeat("x", n)))))...)
+	}
+	for n, kept := range map[int]bool{maxName: true, maxName + 1: false} {
+		out, _, err := Rewrite(named(n), DefaultCaps())
+		if err != nil || bytes.Contains(out, []byte("xxxx")) != kept {
+			t.Errorf("%d bytes: kept %v, %v", n, !kept, err)
+		}
+	}
+	out, _, err := Rewrite(sections(section(secMemory, vec(cat(0, 1))), section(secExport, vec(export(strings.Repeat("x", 2*maxName), KindMemory, 0)))), DefaultCaps())
+	if err != nil {
+		t.Fatal(err)
+	}
+	validates(t, out)
+}

@@ -7,8 +7,9 @@ import (
 
 // typeSection reads the function types.
 func (m *module) typeSection(r *reader) {
-	n := r.count("types", m.caps.Types, 3)
+	n := m.count(r, limitTypes, 0, 3)
 	m.types = make([]funcType, 0, n)
+	values := uint64(0)
 	for range n {
 		if c := r.byte(); r.err == nil && c != typeFunc {
 			r.at--
@@ -18,8 +19,9 @@ func (m *module) typeSection(r *reader) {
 				r.malformed("a type begins with %#02x, not 0x60", c)
 			}
 		}
-		t := funcType{params: m.valueTypes(r, "parameters"), results: m.valueTypes(r, "results")}
-		if r.err != nil {
+		t := funcType{params: m.valueTypes(r), results: m.valueTypes(r)}
+		values += uint64(len(t.params) + len(t.results))
+		if m.use(r, limitTypeValues, values); r.err != nil {
 			return
 		}
 		m.types = append(m.types, t)
@@ -27,8 +29,8 @@ func (m *module) typeSection(r *reader) {
 }
 
 // valueTypes reads a vector of value types.
-func (m *module) valueTypes(r *reader, what string) []byte {
-	n := r.count(what, m.caps.Values, 1)
+func (m *module) valueTypes(r *reader) []byte {
+	n := m.count(r, limitValues, 0, 1)
 	from := r.at
 	for range n {
 		r.valueType()
@@ -41,7 +43,7 @@ func (m *module) valueTypes(r *reader, what string) []byte {
 
 // functionSection reads the types of the functions that have code here.
 func (m *module) functionSection(r *reader) {
-	n := r.count("functions", max(0, m.caps.Functions-m.importedFuncs), 1)
+	n := m.count(r, limitFunctions, m.importedFuncs, 1)
 	funcs := make([]uint32, m.importedFuncs, m.importedFuncs+n)
 	copy(funcs, m.funcs)
 	for range n {
@@ -89,18 +91,14 @@ func (m *module) tableType(r *reader) {
 	t := table{typ: r.refType()}
 	t.min, t.max, t.hasMax = m.limits(r, "table")
 	m.tables = append(m.tables, t)
-	sum := uint64(0)
-	for _, t := range m.tables {
-		sum += uint64(t.min)
-	}
-	if r.err == nil && sum > uint64(m.caps.Table) {
-		r.over("elements in tables", sum, int64(m.caps.Table))
+	if m.tableElements += uint64(t.min); r.err == nil {
+		m.use(r, limitTable, m.tableElements)
 	}
 }
 
 // tableSection reads the tables.
 func (m *module) tableSection(r *reader) {
-	n := r.count("tables", max(0, m.caps.Tables-m.importedTables), 3)
+	n := m.count(r, limitTables, m.importedTables, 3)
 	for range n {
 		if m.tableType(r); r.err != nil {
 			return
@@ -152,7 +150,7 @@ func (m *module) globalType(r *reader) global {
 // globalSection reads the globals. If out is not nil, it is the second reading,
 // which writes them there with functions renumbered.
 func (m *module) globalSection(r *reader, out *[]byte) {
-	n := r.count("globals", max(0, m.caps.Globals-m.importedGlobals), 4)
+	n := m.count(r, limitGlobals, m.importedGlobals, 4)
 	for range n {
 		from := r.at
 		g := m.globalType(r)
@@ -179,7 +177,7 @@ func globalExport(i int) string { return fmt.Sprintf("%sg%d", ReservedPrefix, i)
 
 // exportSection reads the exports.
 func (m *module) exportSection(r *reader) {
-	n := r.count("exports", m.caps.Exports, 3)
+	n := m.count(r, limitExports, 0, 3)
 	seen := make(map[string]bool, n)
 	m.info.Exports = make([]string, 0, n)
 	for range n {

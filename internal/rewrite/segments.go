@@ -75,7 +75,7 @@ func (m *module) renumber(f uint32) uint32 {
 // elementSection reads the element segments, in the eight forms of section
 // 5.5.12. If out is not nil, it is the second reading, which writes them there.
 func (m *module) elementSection(r *reader, out *[]byte) {
-	n := r.count("element segments", m.caps.DataSegments, 2)
+	n := m.count(r, limitElementSegments, 0, 2)
 	total := 0
 	for range n {
 		total += m.elementSegment(r, out, total)
@@ -120,7 +120,7 @@ func (m *module) elementSegment(r *reader, out *[]byte, before int) int {
 			r.malformed("no elements have kind %#02x", kind)
 		}
 	}
-	k := r.count("elements in segments", max(0, m.caps.Table-before), 1)
+	k := m.count(r, limitElements, before, 1)
 	put(from)
 	for range k {
 		if exprs {
@@ -137,7 +137,7 @@ func (m *module) elementSegment(r *reader, out *[]byte, before int) int {
 
 // dataSection reads the data segments.
 func (m *module) dataSection(r *reader) {
-	n := r.count("data segments", m.caps.DataSegments, 2)
+	n := m.count(r, limitDataSegments, 0, 2)
 	for range n {
 		from := r.at
 		switch form := r.u32(); form {

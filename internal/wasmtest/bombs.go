@@ -55,11 +55,12 @@ func carried() map[string]func() []byte {
 	tables := func(n, labels int) []byte {
 		return Cat(block, times(n, block, LocalGet(0), brTable(labels, 1), end), end)
 	}
-	// thousand has a function of type 1 that takes and gives 1000 values, and one
-	// that makes as many and goes on with code.
+	// thousand has a function of type 1 that takes and gives 1000 values, and nine
+	// that make as many and go on with code: that is as much as is admitted.
 	thousand := func(code ...[]byte) func() []byte {
 		return func() []byte {
-			return armed(Func{Params: ints(1000), Results: ints(1000), Body: Unreachable}, Func{Body: Cat(times(1000, Const(0)), Cat(code...), Unreachable)})
+			f := Func{Body: Cat(times(1000, Const(0)), Cat(code...), Unreachable)}
+			return armed(slices.Insert(slices.Repeat([]Func{f}, 9), 0, Func{Params: ints(1000), Results: ints(1000), Body: Unreachable})...)
 		}
 	}
 	typed := func(op byte, code ...[]byte) []byte { return Cat([]byte{op, 1}, Cat(code...), end) }
@@ -67,12 +68,12 @@ func carried() map[string]func() []byte {
 		"values over branches":    func() []byte { return armed(over(20_000, times(9000, brNot))) },
 		"labels to one block":     func() []byte { return armed(over(0, tables(8, 49_000))) },
 		"values over labels":      func() []byte { return armed(over(300, tables(8, 49_000))) },
-		"operands through blocks": thousand(times(17_000, typed(0x02, Const(0), brNot, Drop))),
-		"operands to labels":      thousand(typed(0x02, Const(0), brTable(49_000, 0))),
-		"operands past branches":  thousand(typed(0x02, times(500_000, brNot))),
-		"operands over calls":     thousand(times(16_000, Call(1))),
-		"operands over indirect":  thousand(times(16_000, Const(0), []byte{0x11, 1, 0})),
-		"operands from returns":   thousand(times(50_000, Const(0), typed(0x04, []byte{0x0f}))),
+		"operands through blocks": thousand(times(450, typed(0x02, Const(0), brNot, Drop))),
+		"operands to labels":      thousand(typed(0x02, Const(0), brTable(1800, 0))),
+		"operands past branches":  thousand(typed(0x02, times(1800, brNot))),
+		"operands over calls":     thousand(times(900, Call(1))),
+		"operands over indirect":  thousand(times(900, Const(0), []byte{0x11, 1, 0})),
+		"operands from returns":   thousand(times(600, Const(0), typed(0x04, []byte{0x0f}))),
 		"values over calls":       func() []byte { return armed(over(20_000, times(9000, Call(0)))) },
 		"values over loops":       func() []byte { return armed(over(20_000, times(3000, Loop()))) },
 		"values over accesses":    func() []byte { return armed(over(20_000, times(9000, Const(0), Load, Drop))) },
@@ -99,10 +100,10 @@ func joined() map[string]func() []byte {
 		"locals in nested blocks":   locals(1000, times(4900, block), increments(1000), times(4900, brNot, end)),
 		"locals looked for":         locals(500, block, times(5000, LocalGet(0), BrIf(0)), end),
 		"a local looked for":        locals(1, times(15_000, brNot), times(300_000, LocalGet(0), Drop)),
-		"blocks within blocks":      locals(0, times(4900, block), times(4900, brNot, end)),
+		"blocks within blocks":      locals(0, times(99_000, block), times(99_000, brNot, end)),
 		"loops in a row":            locals(0, times(100_000, Loop())),
 		"branches in a row":         locals(0, times(500_000, brNot)),
-		"many labels":               locals(0, times(40, block, Const(0), brTable(49_000, 0), end)),
+		"many labels":               locals(0, times(40, block, Const(0), brTable(200_000, 0), end)),
 		"globals loaded from calls": func() []byte { return globals(9_990, 9000) },
 	}
 }
@@ -123,7 +124,7 @@ func repeated() map[string]func() []byte {
 	min64 := Func{Params: []byte{F64, F64}, Results: []byte{F64}, Body: Cat(LocalGet(0), times(8000, LocalGet(1), []byte{0xa4}))}
 	return map[string]func() []byte{
 		// The first is one if NaNs are made canonical.
-		"canonical NaNs":      many(1390, min64),
+		"canonical NaNs":      many(700, min64),
 		"conversions":         many(50, body(40_000, Const64(0), []byte{0xba}, Drop)),
 		"truncations":         many(1, body(60_000, LocalGet(2), []byte{0xaa}, Drop)),
 		"loads":               many(1, body(300_000, Const(0), Load, Drop)),

@@ -2,9 +2,8 @@ package wasmtest
 
 import "bytes"
 
-// Slow is a module that the caps admit up to 250 functions, and whose
-// compilation takes some 300 ms for each on one processor: every function has
-// 1,000 loops, one after the other. It ends at once when it runs.
+// Slow is a module whose compilation takes some 300 ms for each of its functions
+// on one processor: every function has 1,000 loops, one after the other. It ends at once when it runs.
 func Slow(functions int) []byte {
 	m := Module{MinPages: 1, Funcs: make([]Func, functions)}
 	for i := range m.Funcs {

@@ -125,6 +125,7 @@ type Task struct {
 // Child is a child at work. Its methods may be called from several goroutines.
 type Child struct {
 	cmd    *exec.Cmd
+	memory uint64 // that it may have
 	done   chan struct{}
 	killed atomic.Bool
 
@@ -133,7 +134,7 @@ type Child struct {
 
 // Start starts a child. Whoever starts one waits for it.
 func (b *Box) Start(t Task) (*Child, error) {
-	c := &Child{done: make(chan struct{}), answer: limited{max: t.Answer}, stderr: limited{max: maxStderr, cut: true}}
+	c := &Child{memory: t.Memory, done: make(chan struct{}), answer: limited{max: t.Answer}, stderr: limited{max: maxStderr, cut: true}}
 	seconds := uint64(0)
 	if t.CPU > 0 {
 		seconds = uint64((t.CPU + time.Second - 1) / time.Second)
@@ -218,7 +219,7 @@ func (c *Child) cause(e End) Cause {
 		return CauseKilled
 	case st.ExitCode() == exitWalls:
 		return CauseWalls
-	case st.ExitCode() >= 0 && outOfMemory(c.stderr.b.String()):
+	case st.ExitCode() >= 0 && outOfMemory(c.stderr.b.String(), e.Memory, c.memory):
 		if strictOvercommit() {
 			return CauseMachine
 		}
@@ -229,9 +230,12 @@ func (c *Child) cause(e End) Cause {
 	return signalled(st, e.CPU, c.cmd.Args[len(c.cmd.Args)-1])
 }
 
-// outOfMemory tells from what a child said whether it was refused memory.
-func outOfMemory(text string) bool {
-	return strings.Contains(text, "out of memory") || strings.Contains(text, "cannot allocate memory")
+// outOfMemory tells from what a child said whether it was refused memory. used is what
+// it had resident, limit what it may have: a program that is linked with the C library
+// ends by a fault where a thread's stack can't grow.
+func outOfMemory(text string, used, limit uint64) bool {
+	return strings.Contains(text, "out of memory") || strings.Contains(text, "cannot allocate memory") ||
+		strings.Contains(text, "SIGSEGV") && used >= limit/2
 }
 
 func firstLine(s string) string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/experimental"
@@ -37,8 +38,8 @@ const CompileJob = "compile"
 const workers = 2
 
 // Child compiles the module that it reads from in and writes the answer to out: the
-// work of a process that can do nothing else. An error means that the answer is not
-// whole.
+// work of a process that can do nothing else. An error means that there is no answer,
+// or not all of it.
 func Child(kind string, in io.Reader, out io.Writer) error {
 	module, err := io.ReadAll(in)
 	if err != nil {
@@ -51,8 +52,8 @@ func Child(kind string, in io.Reader, out io.Writer) error {
 	a := &answering{out: out}
 	valid, err := compileInto(a, k, module)
 	switch {
-	case a.begun:
-		return err
+	case a.begun, errors.Is(err, syscall.ENOMEM):
+		return err // no answer: the parent sees how we end
 	case !valid:
 		return answer(out, answerInvalid, err)
 	case err != nil:
@@ -91,7 +92,11 @@ func (a *answering) Write(p []byte) (int, error) {
 func compileInto(out io.Writer, kind Kind, module []byte) (valid bool, err error) {
 	// A panic in a goroutine of the engine's own ends the process: the parent sees that.
 	defer func() {
-		if p := recover(); p != nil {
+		switch p := recover().(type) {
+		case nil:
+		case error:
+			valid, err = true, fmt.Errorf("panic: %w", p)
+		default:
 			valid, err = true, fmt.Errorf("panic: %v", p)
 		}
 	}()

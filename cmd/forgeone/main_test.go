@@ -81,15 +81,16 @@ func prepare(shared string) error {
 			if err := os.MkdirAll(guests, 0o755); err != nil {
 				return err
 			}
-			for _, modules := range []map[string][]byte{wasmtest.Guests(), wasmtest.Endless(), wasmtest.Deep()} {
+			made := map[string][]byte{"slow": wasmtest.Slow(250), "second": wasmtest.Slow(6), "heavy": wasmtest.Bombs()["values over branches"]()}
+			for i := range 3 {
+				made[fmt.Sprint("slow", i+1)] = wasmtest.Slow(251 + i)
+			}
+			for _, modules := range []map[string][]byte{wasmtest.Guests(), wasmtest.Endless(), wasmtest.Deep(), made} {
 				for name, b := range modules {
 					if err := os.WriteFile(filepath.Join(guests, name+".wasm"), b, 0o644); err != nil {
 						return err
 					}
 				}
-			}
-			if err := os.WriteFile(filepath.Join(guests, "slow.wasm"), wasmtest.Slow(250), 0o644); err != nil {
-				return err
 			}
 			probe := filepath.Join(guests, "probe.wasm")
 			if err := buildGuest(probe, ".", "./testdata/guests/probe"); err != nil {

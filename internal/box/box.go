@@ -13,7 +13,7 @@
 //   - RLIMIT_DATA and RLIMIT_CPU end it; it has no descriptors but three pipes.
 //   - PR_SET_PDEATHSIG ends it with its parent, stopped or not.
 //
-// Elsewhere a child is a process of its own without these walls; Walls says which
+// Elsewhere a child is a process of its own without these walls. Box.Walls says which
 // there are.
 package box
 
@@ -78,11 +78,17 @@ func childMain(args []string, jobs []Job) int {
 	if err := errors.Join(err1, err2); err != nil {
 		return failed(exitWalls, err)
 	}
+	walls := ""
+	jobs = append(jobs, Job{wallsJob, func(_ string, _ io.Reader, out io.Writer) error {
+		_, err := io.WriteString(out, walls)
+		return err
+	}})
 	for _, j := range jobs {
 		if j.Name != args[0] {
 			continue
 		}
-		if err := confine(memory, cpu); err != nil {
+		var err error
+		if walls, err = confine(memory, cpu); err != nil {
 			return failed(exitWalls, err)
 		}
 		if err := j.Run(args[1], os.Stdin, os.Stdout); err != nil {
@@ -111,6 +117,22 @@ func New(path string) (*Box, error) {
 	}
 	path, err := own()
 	return &Box{path}, err
+}
+
+// wallsJob is a job of all boxes: to say what walls there are.
+const wallsJob = "walls"
+
+// Walls says what keeps a child in, besides its limits.
+func (b *Box) Walls() (string, error) {
+	c, err := b.Start(Task{Job: wallsJob, Memory: 1 << 30, CPU: time.Minute, Answer: 1 << 10})
+	if err != nil {
+		return "", err
+	}
+	e := c.Wait()
+	if e.Cause != CauseDone {
+		return "", fmt.Errorf("it can't be put up: %s", e.Text)
+	}
+	return string(e.Answer), nil
 }
 
 // Task is one job for a child.

@@ -340,6 +340,13 @@ func zombie(pid int) bool {
 	return err != nil || strings.Contains(string(b), ") Z ")
 }
 
+// TestWalls: a box says what keeps its children in.
+func TestWalls(t *testing.T) {
+	if w, err := theBox(t).Walls(); err != nil || !strings.Contains(w, "Landlock") || !strings.HasSuffix(w, ", seccomp") {
+		t.Errorf("%q %v: TestBreakout says little on this machine", w, err)
+	}
+}
+
 // TestNotReady: a program that does not call Main is never started again.
 func TestNotReady(t *testing.T) {
 	ready.Store(false)

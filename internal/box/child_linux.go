@@ -12,6 +12,7 @@ import (
 	seccomp "github.com/elastic/go-seccomp-bpf"
 	"github.com/elastic/go-seccomp-bpf/arch"
 	"github.com/landlock-lsm/go-landlock/landlock"
+	lsys "github.com/landlock-lsm/go-landlock/landlock/syscall"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,11 +28,9 @@ func own() (string, error) {
 
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
 
-// confine puts the walls up around this process.
-func confine(memory, cpu uint64) error {
-	if err := closeOthers(); err != nil {
-		return fmt.Errorf("close descriptors: %w", err)
-	}
+// confine puts the walls up around this process, and says which.
+func confine(memory, cpu uint64) (walls string, err error) {
+	closeOthers()
 	// Where memory runs out it is the child that goes. Without /proc it is as good a
 	// choice as any.
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
@@ -47,21 +46,25 @@ func confine(memory, cpu uint64) error {
 			continue
 		}
 		if err := unix.Setrlimit(l.what, &unix.Rlimit{Cur: l.value, Max: l.value}); err != nil {
-			return fmt.Errorf("setrlimit %d: %w", l.what, err)
+			return "", fmt.Errorf("setrlimit %d: %w", l.what, err)
 		}
 	}
+	walls = "no Landlock"
+	if abi, err := lsys.LandlockGetABIVersion(); err == nil && abi > 0 {
+		walls = fmt.Sprintf("Landlock (version %d)", abi)
+	}
 	if err := landlock.V11.BestEffort().Restrict(); err != nil {
-		return fmt.Errorf("landlock: %w", err)
+		return "", fmt.Errorf("landlock: %w", err)
 	}
 	if !seccomp.Supported() {
-		return nil
+		return walls + ", no seccomp", nil
 	}
-	return seccomp.LoadFilter(filter())
+	return walls + ", seccomp", seccomp.LoadFilter(filter())
 }
 
 // closeOthers closes the descriptors that the parent's program let through. The
 // runtime's own, which are of no file, stay.
-func closeOthers() error {
+func closeOthers() {
 	fds, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		fds = nil // no /proc; those that a program starts with are the lowest
@@ -83,7 +86,6 @@ func closeOthers() error {
 			unix.Close(fd)
 		}
 	}
-	return nil
 }
 
 // allowed are the calls that the Go runtime makes once a program runs, on pipes, for

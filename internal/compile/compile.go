@@ -66,6 +66,15 @@ func New(c Config) *Outside {
 	return o
 }
 
+// Walls says what keeps a compilation in, and what it is given.
+func (o *Outside) Walls() (string, error) {
+	w, err := o.Box.Walls()
+	if err != nil {
+		return "", &abi.Error{Code: "F1-RUN-169", What: "the process that compiles can't be started or confined", Err: err, Hint: "forgeone explain F1-RUN-169"}
+	}
+	return fmt.Sprintf("modules are compiled in a child with %s of memory: %s", size(o.given), w), nil
+}
+
 // How often a compilation looks at the table: sooner while it waits for its turn.
 const (
 	lookWaiting = 5 * time.Millisecond

@@ -55,6 +55,10 @@ func Doctor(ctx context.Context, home, unlock string) []Check {
 		return checks
 	}
 	defer k.Close(ctx)
+	if k.compiler != nil { // what an embedding program's own binary is not ready for is its own affair
+		walls, err := k.compiler.Walls()
+		add("box", err, walls)
+	}
 	r, err := evidence.Verify(ctx, h.Log(), []evidence.PublicKey{k.LogKey()}, evidence.VerifyOptions{})
 	if k.logPost() != nil {
 		add("post-quantum key", k.checkPost(), "what is published of the log can be signed with it")

@@ -44,16 +44,16 @@ type Kernel struct {
 	warn    func(string)
 	now     func() time.Time
 
-	vault   *keys.Vault
-	keys    *keys.Local
-	config  *config.Config
-	ledger  *ledger
-	log     *evidence.Log
-	base    policy.Source
-	engine  *wasm.Engine
-	outside wasm.Outside // nil where this program has no box
-	cache   *wasm.Cache
-	caps    rewrite.Caps
+	vault    *keys.Vault
+	keys     *keys.Local
+	config   *config.Config
+	ledger   *ledger
+	log      *evidence.Log
+	base     policy.Source
+	engine   *wasm.Engine
+	compiler *compile.Outside // nil where this program has no box
+	cache    *wasm.Cache
+	caps     rewrite.Caps
 
 	modules moduleSet
 	watch   watch
@@ -173,12 +173,20 @@ func startEngine(_ context.Context, k *Kernel) error {
 	b, err := box.New(k.boxPath)
 	switch {
 	case err == nil:
-		k.outside = compile.New(compile.Config{Box: b, Queue: k.home.Compiling(), Memory: k.config.CompileMemory(), Deadline: k.config.CompileDeadline()})
+		k.compiler = compile.New(compile.Config{Box: b, Queue: k.home.Compiling(), Memory: k.config.CompileMemory(), Deadline: k.config.CompileDeadline()})
 	case !errors.Is(err, box.ErrNotReady):
 		return &abi.Error{Code: "F1-RUN-169", What: "there is no binary to compile with", Where: k.boxPath, Err: err, Hint: "forgeone doctor"}
 	}
-	k.engine = wasm.New(k.cache, k.outside)
+	k.engine = wasm.New(k.cache, k.outside())
 	return nil
+}
+
+// outside is what compiles, nil where there is nothing.
+func (k *Kernel) outside() wasm.Outside {
+	if k.compiler == nil {
+		return nil
+	}
+	return k.compiler
 }
 
 // Main makes this process a child that compiles, if it was started as one, and does

@@ -132,7 +132,7 @@ func (k *Kernel) replayable(ctx context.Context, p *Replay, o ReplayOptions) (*w
 	if o.Engine == k.engine.Kind() {
 		return k.module(ctx, job)
 	}
-	p.engine = wasm.NewOn(o.Engine, nil, k.outside)
+	p.engine = wasm.NewOn(o.Engine, nil, k.outside())
 	return p.engine.Compile(ctx, job)
 }
 

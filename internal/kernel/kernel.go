@@ -13,6 +13,7 @@ import (
 	"github.com/forgeone/forgeone/internal/config"
 	"github.com/forgeone/forgeone/internal/keys"
 	"github.com/forgeone/forgeone/internal/policy"
+	"github.com/forgeone/forgeone/internal/register"
 	"github.com/forgeone/forgeone/internal/rewrite"
 	"github.com/forgeone/forgeone/internal/wasm"
 )
@@ -27,6 +28,9 @@ type Options struct {
 	Modules []string         // modules wanted, with what they need; nil: all
 	Warn    func(msg string) // gets warnings for people; may be nil
 	Now     func() time.Time // nil: time.Now
+	// Register is the folder of the register of state folders; empty: the user's own.
+	// Only tests have another.
+	Register string
 
 	vault *keys.Vault // the keys, opened already; nil: they are opened with Unlock
 }
@@ -36,6 +40,7 @@ type Options struct {
 // which is a leaf, as the lock of watch is.
 type Kernel struct {
 	home Home
+	plan []Module // what is started
 	warn func(string)
 	now  func() time.Time
 
@@ -49,8 +54,9 @@ type Kernel struct {
 	cache  *wasm.Cache
 	caps   rewrite.Caps
 
-	modules moduleSet
-	watch   watch
+	modules    moduleSet
+	watch      watch
+	registered registered
 }
 
 // Open boots a kernel on an existing state folder.
@@ -75,6 +81,11 @@ func boot(ctx context.Context, graph []Module, o Options) (*Kernel, error) {
 	if k.now == nil {
 		k.now = time.Now
 	}
+	k.registered.Register = register.At(o.Register)
+	if o.Unlock != "" {
+		k.registered.own = []string{o.Unlock}
+	}
+	k.plan = plan
 	for _, m := range plan {
 		if err := m.start(ctx, k); err != nil {
 			k.Close(ctx)
@@ -113,10 +124,17 @@ func (k *Kernel) Close(ctx context.Context) error {
 	if k.log != nil {
 		keep(k.log.Close())
 	}
+	keep(k.registered.close())
 	return first
 }
 
-func startHome(_ context.Context, k *Kernel) error { return checkHome(string(k.home)) }
+func startHome(_ context.Context, k *Kernel) error {
+	if err := checkHome(string(k.home)); err != nil {
+		return err
+	}
+	k.noteSelf()
+	return nil
+}
 
 // checkHome checks that the state folder is there and nobody else's to write to.
 func checkHome(home string) error {

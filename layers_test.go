@@ -40,6 +40,7 @@ var layer = map[string]int{
 	"internal/config":            2,
 	"internal/policy":            2,
 	"internal/trace":             2,
+	"internal/register":          2, // which state folders a user has
 	"internal/wasm":              2,
 	"internal/compiletest":       3, // compiles in the process of a test
 	"internal/provider/conform":  3, // preview 1, function by errno, for tests

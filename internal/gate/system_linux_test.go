@@ -12,7 +12,7 @@ import (
 // TestSystemFilesAreDenied: a grant of everything does not reach the kernel's own
 // files, and the denial says so; what policy forbids it forbids first.
 func TestSystemFilesAreDenied(t *testing.T) {
-	root, err := host.OpenRoot("/")
+	root, err := host.OpenRoot("/", host.Keep{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,8 +76,12 @@ func (r *run) world(limits abi.Limits) (*provider.World, func(), error) {
 	}
 	scratch := pure.NewScratch(func() uint64 { return uint64(r.k.now().UnixNano()) }, limits.Scratch, scratchNodes)
 	c.Mounts = append(c.Mounts, provider.Mount{Guest: ScratchFolder, Root: scratch, Base: true, Full: abi.LimitScratch})
+	var keep host.Keep
+	if len(r.spec.Mounts) > 0 {
+		keep = r.k.keep()
+	}
 	for i, m := range r.spec.Mounts {
-		root, err := host.OpenRoot(m.Host, append(r.k.home.folders(), r.k.home.Log())...)
+		root, err := host.OpenRoot(m.Host, keep)
 		if err != nil {
 			closeAll()
 			return nil, nil, err

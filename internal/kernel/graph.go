@@ -23,6 +23,7 @@ type Module struct {
 // Names of the modules, for Options.Modules.
 const (
 	ModHome      = "home"
+	ModRegister  = "register"
 	ModKeys      = "keys"
 	ModConfig    = "config"
 	ModBrain     = "brain"
@@ -40,6 +41,7 @@ const (
 func Graph() []Module {
 	return []Module{
 		{ModHome, "finds the state folder and checks who may read it", "internal/kernel", nil, startHome},
+		{ModRegister, "makes sure that guests of other processes are kept from the state folder", "internal/register", []string{ModHome}, startRegister},
 		{ModKeys, "loads the node's keys: log, developer, recordings, cache", "internal/keys", []string{ModHome}, startKeys},
 		{ModConfig, "loads the signed configuration and freezes it", "internal/config", []string{ModHome, ModKeys}, startConfig},
 		{ModBrain, "folds the log into state: keyring, packages, trust, runs", "internal/brain", nil, startBrain},
@@ -49,7 +51,7 @@ func Graph() []Module {
 		{ModEngine, "compiles modules and runs guests", "internal/wasm", []string{ModKeys, ModConfig}, startEngine},
 		{ModAdmission, "checks a module's structure and rewrites it with ticks", "internal/rewrite", []string{ModEngine}, startAdmission},
 		{ModRecorder, "keeps every call of a run, encrypted", "internal/trace", []string{ModKeys, ModHome}, startRecorder},
-		{ModGate, "the one door every syscall goes through", "internal/gate", []string{ModPolicy, ModRecorder, ModAdmission}, startGate},
+		{ModGate, "the one door every syscall goes through", "internal/gate", []string{ModPolicy, ModRecorder, ModAdmission, ModRegister}, startGate},
 		{ModReplay, "re-executes a run from its recording, without any capability", "internal/replay", []string{ModRecorder, ModEngine}, startReplay},
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/forgeone/forgeone/internal/config"
 	"github.com/forgeone/forgeone/internal/keys"
 	"github.com/forgeone/forgeone/internal/policy"
+	"github.com/forgeone/forgeone/internal/register"
 	"github.com/forgeone/forgeone/internal/seal"
 	"github.com/forgeone/forgeone/internal/sys"
 )
@@ -51,6 +52,8 @@ type InitOptions struct {
 	Unlock string // file that opens the keys, where they are encrypted
 	// Protect, if not zero, says with what the keys of a new folder are encrypted.
 	Protect keys.Protection
+	// Register is as in Options.
+	Register string
 }
 
 // Init makes a state folder: keys, signed configuration, log, base policy. It
@@ -76,6 +79,10 @@ func Init(ctx context.Context, o InitOptions) (*Initialized, error) {
 				return nil, err
 			}
 		}
+	}
+	// Before there is anything in it that a guest might want.
+	if err := noteHome(register.At(o.Register), h, o.Unlock, o.Protect.Passphrase); err != nil && !errors.Is(err, register.ErrNowhere) {
+		return nil, err
 	}
 	lock, err := sys.Lock(h.path(".init"))
 	if err != nil {
@@ -110,7 +117,7 @@ func Init(ctx context.Context, o InitOptions) (*Initialized, error) {
 			return nil, err
 		}
 	}
-	ko := Options{Home: home, Modules: []string{ModEvidence}, vault: vault}
+	ko := Options{Home: home, Unlock: o.Unlock, Modules: []string{ModEvidence}, Register: o.Register, vault: vault}
 	k, err := Open(ctx, ko)
 	if err != nil && !(changed && abi.CodeOf(err) == configNotInForce) {
 		return nil, err

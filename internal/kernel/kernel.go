@@ -16,6 +16,7 @@ import (
 	"github.com/forgeone/forgeone/internal/config"
 	"github.com/forgeone/forgeone/internal/keys"
 	"github.com/forgeone/forgeone/internal/policy"
+	"github.com/forgeone/forgeone/internal/register"
 	"github.com/forgeone/forgeone/internal/rewrite"
 	"github.com/forgeone/forgeone/internal/wasm"
 )
@@ -31,6 +32,9 @@ type Options struct {
 	Warn    func(msg string) // gets warnings for people; may be nil
 	Now     func() time.Time // nil: time.Now
 	Box     string           // binary whose children compile; "": this program's
+	// Register is the folder of the register of state folders; empty: the user's own.
+	// Only tests have another.
+	Register string
 
 	vault *keys.Vault // the keys, opened already; nil: they are opened with Unlock
 }
@@ -41,6 +45,7 @@ type Options struct {
 type Kernel struct {
 	home    Home
 	boxPath string
+	plan    []Module // what is started
 	warn    func(string)
 	now     func() time.Time
 
@@ -55,8 +60,9 @@ type Kernel struct {
 	cache    *wasm.Cache
 	caps     rewrite.Caps
 
-	modules moduleSet
-	watch   watch
+	modules    moduleSet
+	watch      watch
+	registered registered
 }
 
 // Open boots a kernel on an existing state folder.
@@ -81,6 +87,13 @@ func boot(ctx context.Context, graph []Module, o Options) (*Kernel, error) {
 	if k.now == nil {
 		k.now = time.Now
 	}
+	k.registered.Register = register.At(o.Register)
+	for _, p := range []string{o.Unlock, o.Box} {
+		if p != "" {
+			k.registered.own = append(k.registered.own, p)
+		}
+	}
+	k.plan = plan
 	for _, m := range plan {
 		if err := m.start(ctx, k); err != nil {
 			k.Close(ctx)
@@ -119,10 +132,17 @@ func (k *Kernel) Close(ctx context.Context) error {
 	if k.log != nil {
 		keep(k.log.Close())
 	}
+	keep(k.registered.close())
 	return first
 }
 
-func startHome(_ context.Context, k *Kernel) error { return checkHome(string(k.home)) }
+func startHome(_ context.Context, k *Kernel) error {
+	if err := checkHome(string(k.home)); err != nil {
+		return err
+	}
+	k.noteSelf()
+	return nil
+}
 
 // checkHome checks that the state folder is there and nobody else's to write to.
 func checkHome(home string) error {

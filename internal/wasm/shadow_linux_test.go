@@ -17,7 +17,7 @@ func TestShadowHost(t *testing.T) {
 		if err := syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		root, err := host.OpenRoot(dir)
+		root, err := host.OpenRoot(dir, host.Keep{})
 		if err != nil {
 			t.Fatal(err)
 		}

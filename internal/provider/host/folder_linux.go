@@ -13,6 +13,7 @@ type folder struct {
 	root   *Root
 	shared bool     // fd is the root's, counted there
 	self   identity // zero until it is asked for
+	asked  *Known   // that it is none of; nil until it is asked
 }
 
 var _ tree.Dir = (*folder)(nil)

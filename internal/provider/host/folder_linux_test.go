@@ -23,7 +23,7 @@ func TestOpenRoot(t *testing.T) {
 		filepath.Join(box, "dangling"): "F1-FIL-001", filepath.Join(box, "loop"): "F1-FIL-003", "a\x00b": "F1-FIL-003",
 		filepath.Join(box, "fifo"): "F1-FIL-002",
 	} {
-		r, err := OpenRoot(path)
+		r, err := OpenRoot(path, Keep{})
 		if err == nil {
 			r.Close()
 		}
@@ -36,7 +36,7 @@ func TestOpenRoot(t *testing.T) {
 		}
 	}
 	// The operator's own path may go through links.
-	r, err := OpenRoot(filepath.Join(box, "dirlink"))
+	r, err := OpenRoot(filepath.Join(box, "dirlink"), Keep{})
 	check(t, err)
 	d := r.Dir()
 	check(t, r.Close())
@@ -180,7 +180,7 @@ func TestDevicesAreNotOpened(t *testing.T) {
 	for path, e := range map[string]abi.Errno{"/dev/null": abi.ENOTSUP, "/dev": abi.EISDIR} {
 		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		check(t, err)
-		want(t, "settle "+path, settle(fd, 0, true), e)
+		want(t, "settle "+path, settle(fd, 0, &kept{}, true), e)
 		unix.Close(fd)
 	}
 }
@@ -268,7 +268,7 @@ func FuzzEntries(f *testing.F) {
 	f.Add([]byte("\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x18\x00\x08ab\x00\x00\x00"))
 	f.Add([]byte("\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x18\x00\x00../x\x00"))
 	f.Add([]byte("\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\xff\xff\x04a\x00\x00\x00\x00"))
-	r, err := OpenRoot(f.TempDir())
+	r, err := OpenRoot(f.TempDir(), Keep{})
 	check(f, err)
 	d := r.Dir().(*folder)
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -20,7 +20,7 @@ func inModes(t *testing.T, f func(t *testing.T, old bool)) {
 // open opens path as a root whose handles are closed with the test.
 func open(t testing.TB, path string, old bool) (*Root, tree.Dir) {
 	t.Helper()
-	r, err := OpenRoot(path)
+	r, err := OpenRoot(path, Keep{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,9 +3,11 @@ package host
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -16,24 +18,66 @@ import (
 // state lies in it: its private keys, its log, the recordings of other runs. They
 // are known by what they are, not by name, so that no other name leads to them.
 
-// kept are folders that no guest reaches.
+// kept are folders and files that no guest reaches.
 type kept struct {
-	folders []identity
-	above   []identity // what those lie in
-	fds     []int      // hold folders: some file systems number what nobody holds anew
+	held  []identity
+	above []identity // what those lie in
+	fds   []int      // hold held: some file systems number what nobody holds anew
+	// known answers with what is not held; nil: there is none.
+	known func() *Known
+	asked atomic.Pointer[steps]
+}
+
+// steps says whether some of what is known lies in the root, so that openat2 would
+// step over it.
+type steps struct {
+	known *Known
+	holds bool
 }
 
 // maxAbove bounds how many folders lie above one: a path has no more names.
 const maxAbove = maxPath
 
-func (k *kept) none() bool { return len(k.folders) == 0 }
+func (k *kept) none() bool { return len(k.held) == 0 && k.known == nil }
 
-// within answers ENOTCAPABLE if st is what is kept.
-func (k *kept) within(st *unix.Stat_t) abi.Errno {
-	if len(k.folders) > 0 && slices.Contains(k.folders, identity{uint64(st.Dev), st.Ino}) {
+// within answers ENOTCAPABLE if st is what is kept. It describes name in dir, or dir
+// itself if name is empty.
+func (k *kept) within(dir int, name string, st *unix.Stat_t) abi.Errno {
+	if len(k.held) > 0 && slices.Contains(k.held, identity{uint64(st.Dev), st.Ino}) {
+		return abi.ENOTCAPABLE
+	}
+	if k.known != nil && k.known().part(dir, name, st) {
 		return abi.ENOTCAPABLE
 	}
 	return abi.ESUCCESS
+}
+
+// inside is within for the open folder fd.
+func (k *kept) inside(fd int) abi.Errno {
+	if k.none() {
+		return abi.ESUCCESS
+	}
+	var st unix.Stat_t
+	if err := fstat(fd, &st); err != nil {
+		return errnoOf(err)
+	}
+	return k.within(fd, "", &st)
+}
+
+// stepped tells whether openat2 would step over something that is known now and lies
+// in the folder root, at the path that it had then.
+func (k *kept) stepped(root int) bool {
+	if k.known == nil {
+		return false
+	}
+	known := k.known()
+	if s := k.asked.Load(); s != nil && s.known == known {
+		return s.holds
+	}
+	var st unix.Stat_t
+	holds := fstat(root, &st) != nil || known.leads(&st)
+	k.asked.Store(&steps{known, holds})
+	return holds
 }
 
 // leads tells whether name in dir is kept or holds what is.
@@ -46,21 +90,25 @@ func (k *kept) leads(dir int, name string) bool {
 		return false // the call will find out why
 	}
 	id := identity{uint64(st.Dev), st.Ino}
-	return slices.Contains(k.above, id) || slices.Contains(k.folders, id)
+	return slices.Contains(k.above, id) || slices.Contains(k.held, id) || k.known != nil && (k.known().leads(&st) || k.known().part(dir, name, &st))
 }
 
-// keep puts the folders paths out of reach of r, the folder at path.
-func (r *Root) keep(path string, paths []string) error {
-	if len(paths) == 0 {
+// keep puts keep out of reach of r, the folder at path.
+func (r *Root) keep(path string, keep Keep) error {
+	r.kept.known = keep.Known
+	if r.kept.none() && len(keep.Paths) == 0 {
 		return nil
 	}
-	own, err := above(r.fd, nil)
+	own, err := above(r.fd, nil, func(fd int) abi.Errno { return r.kept.inside(fd) })
+	if err == unix.EPERM {
+		return lies(path)
+	}
 	if err != nil {
 		return cantTell(path, err)
 	}
 	parts := make(mounts)
-	for _, p := range paths {
-		fd, err := openPath(unix.AT_FDCWD, p, 0)
+	for _, p := range keep.Paths {
+		fd, dir, err := hold(p)
 		if errors.Is(err, unix.ENOENT) {
 			continue
 		}
@@ -68,23 +116,75 @@ func (r *Root) keep(path string, paths []string) error {
 			return cantTell(p, err)
 		}
 		r.kept.fds = append(r.kept.fds, fd)
-		up, err := above(fd, r.kept.folders)
+		if dir != fd {
+			err := r.keepFile(fd, dir)
+			unix.Close(dir)
+			if err != nil {
+				return cantTell(p, err)
+			}
+			continue
+		}
+		up, err := above(fd, r.kept.held, nil)
 		if err != nil {
 			return cantTell(p, err)
 		}
 		if slices.Contains(own, up[0]) {
-			return &abi.Error{
-				Code: "F1-FIL-012", What: "this is the state folder, or lies in it: its keys and its log are for no guest", Where: path,
-				Hint: "forgeone explain F1-FIL-012",
-			}
+			return lies(path)
 		}
-		r.kept.folders = append(r.kept.folders, up[0])
+		r.kept.held = append(r.kept.held, up[0])
 		r.kept.above = append(r.kept.above, up[1:]...)
 		if slices.Contains(up, own[0]) || up[0].dev == own[0].dev && !parts.whole(fd) {
 			r.openat2 = false // which would step over it
 		}
 	}
 	return nil
+}
+
+func lies(path string) error {
+	return &abi.Error{
+		Code: "F1-FIL-012", What: "this is a state folder, or lies in one: its keys and its log are for no guest", Where: path,
+		Hint: "forgeone explain F1-FIL-012",
+	}
+}
+
+// hold opens what lies at path for reference, links followed. dir is the folder that
+// a file lies in, and fd itself of a folder.
+func hold(path string) (fd, dir int, err error) {
+	if fd, err = openPath(unix.AT_FDCWD, path, 0); err != unix.ENOTDIR {
+		return fd, fd, err
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return -1, -1, err
+	}
+	if dir, err = openPath(unix.AT_FDCWD, filepath.Dir(real), 0); err != nil {
+		return -1, -1, err
+	}
+	for {
+		fd, err = unix.Openat(dir, filepath.Base(real), unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			unix.Close(dir)
+		}
+		return fd, dir, err
+	}
+}
+
+// keepFile keeps the file fd, which lies in the folder dir. The last name of a path
+// is looked at always, so openat2 steps over none.
+func (r *Root) keepFile(fd, dir int) error {
+	up, err := above(dir, nil, nil)
+	id := identify(fd)
+	if err == nil && id == (identity{}) {
+		err = unix.EBADF
+	}
+	if err == nil {
+		r.kept.held = append(r.kept.held, id)
+		r.kept.above = append(r.kept.above, up...)
+	}
+	return err
 }
 
 // letGo closes what k holds.
@@ -100,8 +200,9 @@ func cantTell(path string, err error) error {
 }
 
 // above lists the folder fd and those that it lies in, to the top, to one of known
-// or to one that this process may not search: through that no guest gets either.
-func above(fd int, known []identity) (ids []identity, err error) {
+// or to one that this process may not search: through that no guest gets either. EPERM:
+// look, if it is not nil, objects to one of them.
+func above(fd int, known []identity, look func(fd int) abi.Errno) (ids []identity, err error) {
 	at, err := openPath(fd, ".", 0)
 	for ; err == nil && len(ids) < maxAbove; at, err = up(at) {
 		id := identify(at)
@@ -112,6 +213,10 @@ func above(fd int, known []identity) (ids []identity, err error) {
 		if len(ids) > 0 && ids[len(ids)-1] == id {
 			unix.Close(at)
 			return ids, nil
+		}
+		if look != nil && look(at) != abi.ESUCCESS {
+			unix.Close(at)
+			return nil, unix.EPERM
 		}
 		ids = append(ids, id)
 		if slices.Contains(known, id) && len(ids) > 1 {

@@ -26,11 +26,11 @@ func TestKeptFolders(t *testing.T) {
 			check(t, os.Symlink(text, filepath.Join(box, name)))
 		}
 		for _, p := range []string{"a/b/home", "a/b/home/keys", "a/b/home/keys/deep", "link", "to-keys"} {
-			if _, err := OpenRoot(filepath.Join(box, p), home); !errors.Is(err, &abi.Error{Code: "F1-FIL-012"}) {
+			if _, err := OpenRoot(filepath.Join(box, p), Keep{Paths: []string{home}}); !errors.Is(err, &abi.Error{Code: "F1-FIL-012"}) {
 				t.Errorf("%s is granted: %v", p, err)
 			}
 		}
-		r, err := OpenRoot(box, filepath.Join(box, "none"), filepath.Join(box, "link"))
+		r, err := OpenRoot(box, Keep{Paths: []string{filepath.Join(box, "none"), filepath.Join(box, "link")}})
 		check(t, err)
 		if old {
 			r.openat2, r.named = false, false
@@ -94,10 +94,10 @@ func TestKeptIsHeldOnlyByItsRoot(t *testing.T) {
 	}
 	before := lowest()
 	for range 10 {
-		r, err := OpenRoot(box, home)
+		r, err := OpenRoot(box, Keep{Paths: []string{home}})
 		check(t, err)
 		check(t, r.Close())
-		if _, err := OpenRoot(home, home); err == nil {
+		if _, err := OpenRoot(home, Keep{Paths: []string{home}}); err == nil {
 			t.Fatal("it is granted")
 		}
 	}
@@ -123,7 +123,7 @@ func TestKeptBeneathWhatMayNotBeSearched(t *testing.T) {
 				return
 			}
 		}
-		r, err := OpenRoot(".", "/usr")
+		r, err := OpenRoot(".", Keep{Paths: []string{"/usr"}})
 		if err == nil {
 			err = r.Close()
 		}
@@ -144,7 +144,7 @@ func TestKeptIsBoundElsewhere(t *testing.T) {
 		mounted(t, func(mount func(source, target, kind string, flags uintptr)) {
 			mount(home, filepath.Join(box, "bound"), "", unix.MS_BIND)
 			mount(filepath.Join(base, "top"), filepath.Join(box, "above"), "", unix.MS_BIND)
-			r, err := OpenRoot(box, home)
+			r, err := OpenRoot(box, Keep{Paths: []string{home}})
 			check(t, err)
 			if old {
 				r.openat2, r.named = false, false
@@ -182,7 +182,7 @@ func TestKeptIsBoundFromTheGrant(t *testing.T) {
 		write(t, filepath.Join(disk, "mid", "state", "keys", "key"), "SECRET")
 		mounted(t, func(mount func(source, target, kind string, flags uintptr)) {
 			mount(filepath.Join(disk, "mid", "state"), home, "", unix.MS_BIND)
-			r, err := OpenRoot(disk, home)
+			r, err := OpenRoot(disk, Keep{Paths: []string{home}})
 			check(t, err)
 			if old {
 				r.openat2, r.named = false, false
@@ -211,11 +211,11 @@ func TestKeptPartsLieElsewhere(t *testing.T) {
 		keys, log := filepath.Join(home, "keys"), filepath.Join(home, "log")
 		check(t, os.Symlink("../stick/in/keys", keys))
 		for _, p := range []string{keys, filepath.Join(stick, "in", "keys"), home, log} {
-			if _, err := OpenRoot(p, home, keys, log); !errors.Is(err, &abi.Error{Code: "F1-FIL-012"}) {
+			if _, err := OpenRoot(p, Keep{Paths: []string{home, keys, log}}); !errors.Is(err, &abi.Error{Code: "F1-FIL-012"}) {
 				t.Errorf("%s is granted: %v", p, err)
 			}
 		}
-		r, err := OpenRoot(stick, home, keys, log)
+		r, err := OpenRoot(stick, Keep{Paths: []string{home, keys, log}})
 		check(t, err)
 		if old {
 			r.openat2, r.named = false, false

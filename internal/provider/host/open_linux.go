@@ -60,7 +60,7 @@ func (d *folder) Open(name string, how tree.How) (tree.File, abi.Errno) {
 	}
 	e := abi.ENFILE
 	if !scarce(fd) {
-		e = settle(fd, d.dev, how.Truncate && !fresh)
+		e = settle(fd, d.dev, &d.root.kept, how.Truncate && !fresh)
 	}
 	if e != abi.ESUCCESS {
 		unix.Close(fd)
@@ -111,12 +111,15 @@ func openable(st *unix.Stat_t) abi.Errno {
 
 // settle checks what was opened in a folder on the device dev, and cuts it if
 // asked to.
-func settle(fd int, dev uint64, cut bool) abi.Errno {
+func settle(fd int, dev uint64, k *kept, cut bool) abi.Errno {
 	var st unix.Stat_t
 	if err := fstat(fd, &st); err != nil {
 		return errnoOf(err)
 	}
 	if e := openable(&st); e != abi.ESUCCESS {
+		return e
+	}
+	if e := k.within(fd, "", &st); e != abi.ESUCCESS {
 		return e
 	}
 	if e := storage(fd, uint64(st.Dev), dev, nil); e != abi.ESUCCESS {

@@ -16,7 +16,7 @@ import (
 type Root struct{}
 
 // OpenRoot answers F1-FIL-004.
-func OpenRoot(path string, _ ...string) (*Root, error) {
+func OpenRoot(path string, _ Keep) (*Root, error) {
 	return nil, unsupported("a host folder", path)
 }
 

@@ -45,7 +45,7 @@ type place struct {
 // beneath opens the folder rel, which checkRel has passed, beneath dir. ELOOP:
 // a symbolic link is on the way. ENOTCAPABLE: a file system that is no storage.
 func (r *Root) beneath(dir place, rel string) (place, abi.Errno) {
-	if !r.openat2 || dir.folds || dir.steps {
+	if !r.openat2 || dir.folds || dir.steps || r.kept.stepped(r.place().fd) {
 		return r.walk(dir, rel)
 	}
 	how := unix.OpenHow{Flags: pathFlags, Resolve: beneath}
@@ -53,6 +53,10 @@ func (r *Root) beneath(dir place, rel string) (place, abi.Errno) {
 		fd, err := unix.Openat2(dir.fd, rel, &how)
 		switch err {
 		case nil:
+			if e := r.kept.inside(fd); e != abi.ESUCCESS {
+				unix.Close(fd)
+				return place{fd: -1}, e
+			}
 			return place{fd, dir.dev, false, false}, abi.ESUCCESS
 		case unix.EINTR:
 		case unix.EAGAIN, unix.EXDEV:
@@ -92,7 +96,7 @@ func (r *Root) step(dir place, name string) (place, abi.Errno) {
 	if err == nil {
 		if err = fstat(fd, &st); err == nil {
 			folds := dir.folds
-			e := r.kept.within(&st)
+			e := r.kept.within(fd, "", &st)
 			if e == abi.ESUCCESS {
 				e = storage(fd, uint64(st.Dev), dir.dev, &folds)
 			}

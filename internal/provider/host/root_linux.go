@@ -40,13 +40,13 @@ const listLimit = 32 << 20
 // OpenRoot opens the folder at path, following symbolic links: path is the
 // operator's word, not a guest's. It needs no permission to read the folder.
 //
-// No guest reaches the folders keep, wherever beneath path they lie, and whatever
-// leads there stays where it is.
+// No guest reaches what keep says, wherever beneath path it lies, and whatever leads
+// there stays where it is.
 //
 // Errors: F1-FIL-001 there is none; F1-FIL-002 it is not a folder; F1-FIL-003
 // it can't be opened; F1-FIL-010 it lies on a file system that is no storage;
-// F1-FIL-012 it lies in one of keep.
-func OpenRoot(path string, keep ...string) (*Root, error) {
+// F1-FIL-012 it lies in a folder of keep.
+func OpenRoot(path string, keep Keep) (*Root, error) {
 	fd, err := openPath(unix.AT_FDCWD, path, 0)
 	switch {
 	case err == nil:

@@ -59,7 +59,7 @@ func storage(fd int, dev, from uint64, folds *bool) abi.Errno {
 
 // reach checks what fstatat said of name in d as storage does, without opening it.
 func (d *folder) reach(name string, st *unix.Stat_t) abi.Errno {
-	if e := d.root.kept.within(st); e != abi.ESUCCESS {
+	if e := d.root.kept.within(d.fd, name, st); e != abi.ESUCCESS {
 		return e
 	}
 	if uint64(st.Dev) == d.dev {

@@ -16,7 +16,7 @@ import (
 // TestSystemFilesAreNoGrant: what the kernel shows of itself can't be mounted.
 func TestSystemFilesAreNoGrant(t *testing.T) {
 	for _, path := range []string{"/proc", "/proc/self", "/proc/self/fd", "/sys", "/sys/kernel", "/dev/pts"} {
-		r, err := OpenRoot(path)
+		r, err := OpenRoot(path, Keep{})
 		if err == nil {
 			r.Close()
 		}
@@ -118,7 +118,7 @@ func TestMountInAMount(t *testing.T) {
 				}
 				fd, err := unix.Open(in("environ"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 				check(t, err)
-				want(t, "what came there meanwhile", settle(fd, d.(*folder).dev, false), abi.ENOTCAPABLE)
+				want(t, "what came there meanwhile", settle(fd, d.(*folder).dev, &kept{}, false), abi.ENOTCAPABLE)
 				unix.Close(fd)
 
 				for rel, name := range map[string]string{"tmp": "f", "tmp/inner/more/yet": "f", "bound/sub": "f", "bound": "g"} {

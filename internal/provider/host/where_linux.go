@@ -18,7 +18,18 @@ const removedSuffix = " (deleted)"
 // Where looks whether the folder still is where it was: with openat2 one step, and
 // cheaper than to ask the kernel for its name and the root's. Where the kernel has
 // no names to tell, as without /proc, that is all that can be known.
+//
+// A state folder may be made of a folder that a guest has open: then that leads
+// nowhere any more.
 func (d *folder) Where(was string) (string, abi.Errno) {
+	if k := &d.root.kept; k.known != nil {
+		if now := k.known(); d.asked != now {
+			if e := k.inside(d.fd); e != abi.ESUCCESS {
+				return "", e
+			}
+			d.asked = now
+		}
+	}
 	if d.shared || d.root.openat2 && d.isAt(was) {
 		return was, abi.ESUCCESS
 	}

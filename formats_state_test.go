@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/pem"
 	"io/fs"
 	"os"
@@ -79,11 +78,11 @@ func TestFormatsState(t *testing.T) {
 	authentic(t, "rewritten module", a.Tag, local.Cache, "forgeone/rewritten/v1", code)
 
 	entry := []byte(doc(t, filepath.Join(h.Cache(), a.Rewritten.Hex()+".code")))
-	rest, ok := bytes.CutPrefix(entry, []byte("F1CODE\x01\n"))
-	if !ok || uint64(binary.LittleEndian.Uint32(rest)) > uint64(len(rest)-4-32) {
-		t.Fatalf("the code entry begins with %x", entry[:16])
+	rest, ok := bytes.CutPrefix(entry, []byte("F1CODE\x02\n"))
+	if !ok || len(rest) < 64 || !bytes.HasPrefix(rest[32:], []byte("WAZEVO")) {
+		t.Fatalf("the code entry begins with %x", entry[:48])
 	}
-	authentic(t, "compiled code", entry[len(entry)-32:], local.Cache, "forgeone/code-cache/v1", []byte(wasm.Compiler.ID()), a.Rewritten[:], entry[:len(entry)-32])
+	authentic(t, "compiled code", entry[len(entry)-32:], local.Cache, "forgeone/code-cache/v2", []byte(wasm.Compiler.ID()), a.Rewritten[:], entry[:len(entry)-32])
 
 	for name, purpose := range map[string]string{keys.RecordingFile: "recording", keys.CacheFile: "cache"} {
 		blk, rest := pem.Decode([]byte(doc(t, filepath.Join(h.Keys(), name))))

@@ -109,10 +109,14 @@ func IsModule(path string) bool {
 func ReadModule(path string, caps rewrite.Caps) ([]byte, error) {
 	b, err := sys.ReadRegular(path, int64(caps.ModuleBytes))
 	if errors.Is(err, sys.ErrTooLarge) {
-		return nil, &abi.Error{
+		e := &abi.Error{
 			Code: "F1-MOD-103", What: fmt.Sprintf("the module is larger than the %d bytes that are admitted", caps.ModuleBytes), Where: path,
-			Hint: "build it smaller, without debug information (-ldflags=-s; wasm-opt --strip-debug), or raise admission.module in the configuration: forgeone init --config FILE",
+			Hint: "build it smaller, without debug information (-ldflags=-s; wasm-opt --strip-debug)",
 		}
+		if st, err := os.Stat(path); err == nil && st.Size() <= int64(rewrite.MaxCaps().ModuleBytes) {
+			e.Hint += fmt.Sprintf(", or put admission: {module: %d} in the configuration: forgeone init --config FILE", st.Size())
+		}
+		return nil, e
 	}
 	return b, err
 }

@@ -1,7 +1,7 @@
 # What each target does stands beside it; `make` alone lists them.
 GO ?= go
 TOOLS := $(GO) tool -modfile=tools/go.mod
-RACE := ./internal/gate ./internal/trace ./internal/provider/... ./internal/policy ./internal/brain ./internal/sys ./evidence ./internal/kernel
+RACE := ./internal/box ./internal/compile ./internal/register ./internal/gate ./internal/trace ./internal/provider/... ./internal/policy ./internal/brain ./internal/sys ./evidence ./internal/kernel
 
 .PHONY: help test need lint race soak conformance bench docs build
 
@@ -30,7 +30,7 @@ race: ## run the tests of the concurrent packages under the race detector
 	$(GO) test -race -short $(RACE)
 
 soak: ## long runs of the tests of crashes, power cuts and races
-	FORGEONE_SOAK=1 $(GO) test -timeout 60m -run 'Kill|Soak|Crash|PowerCut' -v ./cmd/forgeone ./evidence ./internal/wasm
+	FORGEONE_SOAK=1 $(GO) test -timeout 60m -run 'Kill|Soak|Crash|PowerCut' -v ./cmd/forgeone ./evidence ./internal/compile
 
 conformance: ## run the tests of Go's standard library, and real programs, as guests, beside bare wazero
 	@scripts/need conformance

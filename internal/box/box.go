@@ -242,10 +242,12 @@ func (c *Child) cause(e End) Cause {
 	case st.ExitCode() == exitWalls:
 		return CauseWalls
 	case st.ExitCode() >= 0 && outOfMemory(c.stderr.b.String(), e.Memory, c.memory):
-		if strictOvercommit() {
+		if otherLimits() {
 			return CauseMachine
 		}
 		return CauseMemory
+	case strings.HasPrefix(e.Text, "SIGQUIT"):
+		return CauseMachine // somebody wanted to know what it does
 	case st.ExitCode() >= 0:
 		return CauseCrash
 	}

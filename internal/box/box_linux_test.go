@@ -181,7 +181,7 @@ func TestEnds(t *testing.T) {
 		{Task{Job: "no such job"}, CauseWalls, `no job "no such job"`},
 	} {
 		t.Run(fmt.Sprint(tc.task.Job, len(tc.task.In)), func(t *testing.T) {
-			if tc.want == CauseMemory && strictOvercommit() {
+			if tc.want == CauseMemory && otherLimits() {
 				tc.want = CauseMachine
 			}
 			e := run(t, tc.task)
@@ -270,6 +270,28 @@ func TestKill(t *testing.T) {
 				t.Errorf("%s, paused %v: %+v", job, paused, e)
 			}
 			c.Kill() // of one that has ended does nothing
+		}
+	}
+}
+
+// TestSignals: what somebody else sends says nothing of the task, and what a terminal
+// sends to this process's group does not reach a child.
+func TestSignals(t *testing.T) {
+	for sig, want := range map[syscall.Signal]Cause{
+		syscall.SIGKILL: CauseMachine, syscall.SIGTERM: CauseMachine, syscall.SIGHUP: CauseMachine, syscall.SIGINT: CauseMachine,
+		syscall.SIGQUIT: CauseMachine,
+	} {
+		c, err := theBox(t).Start(Task{Job: "sleep", Memory: 2 * gib, Answer: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if group, err := syscall.Getpgid(c.cmd.Process.Pid); err != nil || group == syscall.Getpgrp() {
+			t.Errorf("group %d, %v", group, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+		_ = c.cmd.Process.Signal(sig)
+		if e := c.Wait(); e.Cause != want {
+			t.Errorf("%v: %+v", sig, e)
 		}
 	}
 }

@@ -3,7 +3,9 @@ package box
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -26,7 +28,11 @@ func own() (string, error) {
 	return os.Executable()
 }
 
-func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+// attributes make a child die with its parent, and keep what a terminal sends from
+// it: an interrupt is the parent's to understand.
+func attributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+}
 
 // confine puts the walls up around this process, and says which.
 func confine(memory, cpu uint64) (walls string, err error) {
@@ -164,17 +170,30 @@ func signalled(st *os.ProcessState, cpu time.Duration, limit string) Cause {
 		return CauseCPU
 	case sig == syscall.SIGKILL && seconds > 0 && cpu+time.Second >= time.Duration(seconds)*time.Second:
 		return CauseCPU
-	case sig == syscall.SIGKILL:
-		return CauseMachine
+	case slices.Contains([]syscall.Signal{syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGILL, syscall.SIGFPE, syscall.SIGTRAP, syscall.SIGABRT}, sig):
+		return CauseCrash
 	}
-	return CauseCrash
+	return CauseMachine
 }
 
-// strictOvercommit tells whether the machine refuses memory that it has not got: then
-// a child that is refused some may be within its limit.
-func strictOvercommit() bool {
+// otherLimits tells whether a child that is refused memory may be within its limit:
+// the machine refuses what it has not got, or the operator has limited the address
+// space.
+func otherLimits() bool {
 	b, err := os.ReadFile("/proc/sys/vm/overcommit_memory")
-	return err == nil && strings.TrimSpace(string(b)) == "2"
+	var space unix.Rlimit
+	return err == nil && strings.TrimSpace(string(b)) == "2" ||
+		unix.Getrlimit(unix.RLIMIT_AS, &space) == nil && space.Cur != unix.RLIM_INFINITY
+}
+
+// MostMemory is the most memory that a child can be given: the operator may have
+// limited this process's, which a child can't raise.
+func MostMemory() uint64 {
+	var data unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_DATA, &data) != nil {
+		return math.MaxUint64
+	}
+	return data.Max
 }
 
 // Pause stops the child until Continue. It can only fail where it has ended.

@@ -3,6 +3,7 @@
 package box
 
 import (
+	"math"
 	"os"
 	"syscall"
 	"time"
@@ -20,7 +21,10 @@ func resident(*os.ProcessState) uint64 { return 0 }
 
 func signalled(*os.ProcessState, time.Duration, string) Cause { return CauseMachine }
 
-func strictOvercommit() bool { return false }
+func otherLimits() bool { return false }
+
+// MostMemory is the most memory that a child can be given: any.
+func MostMemory() uint64 { return math.MaxUint64 }
 
 // Pause does nothing where a child can't be stopped for a while.
 func (c *Child) Pause() {}

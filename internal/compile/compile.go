@@ -56,7 +56,7 @@ type child interface {
 
 // New returns what compiles by c.
 func New(c Config) *Outside {
-	o := &Outside{Config: c, given: c.Memory, most: places + 1}
+	o := &Outside{Config: c, given: min(c.Memory, box.MostMemory()), most: places + 1}
 	if m := sys.Memory(); m > 0 {
 		if o.given = min(o.given, m/2); m/4 >= o.given {
 			o.most = places + 2
@@ -291,7 +291,7 @@ func (o *Outside) failed(end box.End, late bool) error {
 		e.Code, e.What = abi.CodeCompileMemory, fmt.Sprintf("compiling the module takes more than the %s of memory that it is given", size(o.given))
 		e.Hint = fmt.Sprintf("set admission.compile_memory to %s in the configuration, if you trust the module: forgeone init --config FILE", size(2*o.Memory))
 		if o.given < o.Memory {
-			e.Hint = fmt.Sprintf("compile it on a machine with more memory: this one, or its control group, has %s, of which one compilation is given half", size(2*o.given))
+			e.Hint = fmt.Sprintf("compile it where there is more memory: one compilation is given half of what the machine or its control group has, and no more than `ulimit -Hd` says; here that is %s", size(o.given))
 		}
 	case box.CauseBreach:
 		e.Code, e.What = abi.CodeCompileFailed, "the process that compiled the module tried what no compilation does, and was ended"

@@ -336,6 +336,9 @@ func TestSoakBombs(t *testing.T) {
 
 // TestReal: guests compile, with code that is the same as without a box.
 func TestReal(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a box's memory is no place for the race detector's")
+	}
 	for name, module := range wasmtest.Guests() {
 		code, _, err := rewrite.Rewrite(module, rewrite.DefaultCaps())
 		if err != nil {

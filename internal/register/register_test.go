@@ -1,0 +1,250 @@
+package register
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/sys"
+)
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// home makes a folder like a state folder and describes it.
+func home(t testing.TB, dir string) []Thing {
+	t.Helper()
+	check(t, os.MkdirAll(filepath.Join(dir, "keys"), 0o700))
+	check(t, os.MkdirAll(filepath.Join(dir, "log"), 0o700))
+	things, err := Describe(dir, "keys", "log", "none")
+	check(t, err)
+	return things
+}
+
+func paths(t testing.TB, r *Register) (all []string) {
+	t.Helper()
+	things, err := r.Load()
+	check(t, err)
+	for _, x := range things {
+		all = append(all, x.Path)
+	}
+	return all
+}
+
+// TestNote: what is noted is there for others, once; the second time nothing is written.
+func TestNote(t *testing.T) {
+	place, dir := filepath.Join(t.TempDir(), "deep", "register"), filepath.Join(t.TempDir(), "home")
+	r := At(place)
+	if got := paths(t, r); len(got) != 0 {
+		t.Errorf("a new register holds %q", got)
+	}
+	things := home(t, dir)
+	if len(things) != 1 || len(things[0].Parts) != 2 || len(things[0].Above) < 2 || !things[0].Here() {
+		t.Fatalf("%+v", things)
+	}
+	check(t, r.Note(things))
+	if st, err := os.Stat(place); err != nil || st.Mode().Perm() != 0o700 {
+		t.Errorf("%v %v", st.Mode(), err)
+	}
+	got, err := At(place).Load()
+	check(t, err)
+	if len(got) != 1 || got[0].Path != dir || got[0].ID.Ino != things[0].ID.Ino || len(got[0].Parts) != 2 {
+		t.Errorf("%+v", got)
+	}
+	again := At(place)
+	again.write = func(string, []byte) error { t.Error("written"); return nil }
+	check(t, again.Note(home(t, dir)))
+}
+
+// TestElsewhere: a part that a link leads out of the folder is a thing of its own, and
+// so is a file.
+func TestElsewhere(t *testing.T) {
+	base := t.TempDir()
+	dir, disk := filepath.Join(base, "home"), filepath.Join(base, "disk")
+	check(t, os.MkdirAll(disk, 0o700))
+	check(t, os.MkdirAll(dir, 0o700))
+	check(t, os.Symlink("../disk", filepath.Join(dir, "keys")))
+	things, err := Describe(dir, "keys")
+	check(t, err)
+	if len(things) != 2 || things[1].Path != disk || things[0].Parts[0].ID.Ino != things[1].ID.Ino {
+		t.Errorf("%+v", things)
+	}
+	file := filepath.Join(base, "pass")
+	check(t, os.WriteFile(file, nil, 0o600))
+	if things, err = Describe(file); err != nil || len(things) != 1 || things[0].ID.Dir {
+		t.Errorf("%+v %v", things, err)
+	}
+	if things, err = Describe(filepath.Join(base, "none")); err != nil || things != nil {
+		t.Errorf("what is not there: %+v %v", things, err)
+	}
+}
+
+// TestAtOnce: of many that note at the same time nobody is lost.
+func TestAtOnce(t *testing.T) {
+	place, base := t.TempDir(), t.TempDir()
+	var all sync.WaitGroup
+	for i := range 40 {
+		all.Go(func() {
+			check(t, At(place).Note(home(t, filepath.Join(base, fmt.Sprint(i)))))
+		})
+	}
+	all.Wait()
+	if n := len(paths(t, At(place))); n != 40 {
+		t.Errorf("%d of 40", n)
+	}
+}
+
+// TestGone: of what is no longer there only so much is remembered, and what is there
+// is never forgotten for it.
+func TestGone(t *testing.T) {
+	place, base := t.TempDir(), t.TempDir()
+	stays := filepath.Join(base, "stays")
+	check(t, At(place).Note(home(t, stays)))
+	for i := range maxGone + 20 {
+		dir := filepath.Join(base, fmt.Sprint(i))
+		check(t, At(place).Note(home(t, dir)))
+		check(t, os.RemoveAll(dir))
+	}
+	got := paths(t, At(place))
+	if len(got) > maxGone+2 || !slices.Contains(got, stays) || !slices.Contains(got, filepath.Join(base, fmt.Sprint(maxGone+19))) {
+		t.Errorf("%d: %q", len(got), got)
+	}
+}
+
+// TestDamaged: a register that can't be believed is an error with a way out; none of it
+// is taken for an empty one.
+func TestDamaged(t *testing.T) {
+	for name, spoil := range map[string]func(place string){
+		"damaged": func(p string) { check(t, os.WriteFile(filepath.Join(p, fileName), []byte("F1REGIS1x"), 0o600)) },
+		"empty":   func(p string) { check(t, os.WriteFile(filepath.Join(p, fileName), nil, 0o600)) },
+		"a folder": func(p string) {
+			check(t, os.Remove(filepath.Join(p, fileName)))
+			check(t, os.Mkdir(filepath.Join(p, fileName), 0o700))
+		},
+		"a FIFO": func(p string) {
+			check(t, os.Remove(filepath.Join(p, fileName)))
+			check(t, syscall.Mkfifo(filepath.Join(p, fileName), 0o600))
+		},
+		"large":    func(p string) { check(t, os.Truncate(filepath.Join(p, fileName), maxFile+1)) },
+		"writable": func(p string) { check(t, os.Chmod(p, 0o777)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			place := t.TempDir()
+			check(t, os.Chmod(place, 0o700))
+			things := home(t, filepath.Join(t.TempDir(), "home"))
+			check(t, At(place).Note(things))
+			spoil(place)
+			var e *abi.Error
+			if _, err := At(place).Load(); !errors.As(err, &e) || e.Code != CodeDamaged || e.Hint == "" {
+				t.Errorf("load: %v", err)
+			}
+			if err := At(place).Note(things); abi.CodeOf(err) != CodeDamaged {
+				t.Errorf("note: %v", err)
+			}
+		})
+	}
+}
+
+// TestWrite: where there is no room it is an error; where nobody may write there is no
+// register.
+func TestWrite(t *testing.T) {
+	things := home(t, filepath.Join(t.TempDir(), "home"))
+	r := At(t.TempDir())
+	r.write = func(string, []byte) error { return syscall.ENOSPC }
+	if err := r.Note(things); abi.CodeOf(err) != CodeUnwritten || errors.Is(err, ErrNowhere) {
+		t.Errorf("no room: %v", err)
+	}
+	r.write = func(string, []byte) error { return syscall.EROFS }
+	if err := r.Note(things); !errors.Is(err, ErrNowhere) {
+		t.Errorf("read-only: %v", err)
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	check(t, os.WriteFile(file, nil, 0o600))
+	if err := At(filepath.Join(file, "register")).Note(things); !errors.Is(err, ErrNowhere) {
+		t.Errorf("no folder: %v", err)
+	}
+	// What a writer that was killed left is removed by the next.
+	place := t.TempDir()
+	torn := filepath.Join(place, "."+fileName+".tmp123")
+	check(t, os.WriteFile(torn, []byte("half"), 0o600))
+	check(t, At(place).Note(things))
+	if _, err := os.Stat(torn); err == nil {
+		t.Error("half a register is left")
+	}
+}
+
+// TestPlaces: where the register is does not depend on the environment.
+func TestPlaces(t *testing.T) {
+	before := At("").Folders()
+	for _, name := range []string{"HOME", "XDG_STATE_HOME", "TMPDIR", "FORGEONE_HOME"} {
+		t.Setenv(name, t.TempDir())
+	}
+	if after := At("").Folders(); !slices.Equal(before, after) || len(after) == 0 {
+		t.Errorf("%q, then %q", before, after)
+	}
+}
+
+// TestSame: an inode that is given again to another is another.
+func TestSame(t *testing.T) {
+	a := sys.Identity{Dev: 1, Ino: 2, Birth: 3}
+	for _, tc := range []struct {
+		b    sys.Identity
+		same bool
+	}{
+		{a, true},
+		{sys.Identity{Dev: 9, Ino: 2, Birth: 3}, true},  // the disk has another number now
+		{sys.Identity{Dev: 1, Ino: 2, Birth: 4}, false}, // given again
+		{sys.Identity{Dev: 1, Ino: 2}, true},
+		{sys.Identity{Dev: 9, Ino: 2}, false},
+	} {
+		if a.Same(tc.b) != tc.same {
+			t.Errorf("%+v", tc.b)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	b, err := Encode(home(f, filepath.Join(f.TempDir(), "home")))
+	check(f, err)
+	f.Add(b)
+	f.Add([]byte(magic))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		things, err := Decode(b)
+		if err != nil {
+			return
+		}
+		again, err := Encode(things)
+		if err != nil || !bytes.Equal(again, b) {
+			t.Errorf("%x decodes and is %x", b, again)
+		}
+	})
+}
+
+func BenchmarkNote(b *testing.B) {
+	for _, n := range []int{0, 100, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			place, base := b.TempDir(), b.TempDir()
+			var all []Thing
+			for i := range n {
+				all = append(all, home(b, filepath.Join(base, fmt.Sprint(i)))...)
+			}
+			things := home(b, filepath.Join(base, "own"))
+			check(b, At(place).Note(append(all, things...)))
+			b.ReportAllocs()
+			for b.Loop() {
+				check(b, At(place).Note(things))
+			}
+		})
+	}
+}

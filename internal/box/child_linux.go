@@ -52,8 +52,14 @@ func confine(memory, cpu uint64) (walls string, err error) {
 		what  int
 		value uint64
 	}{
-		{unix.RLIMIT_DATA, memory}, {unix.RLIMIT_AS, addresses() + memory + room}, {unix.RLIMIT_CPU, cpu}, {unix.RLIMIT_CORE, 0},
-		{unix.RLIMIT_NOFILE, 32}, {unix.RLIMIT_FSIZE, 0}, {unix.RLIMIT_MEMLOCK, 0}, {unix.RLIMIT_MSGQUEUE, 0},
+		{unix.RLIMIT_DATA, memory},
+		{unix.RLIMIT_AS, addresses() + memory + room},
+		{unix.RLIMIT_CPU, cpu},
+		{unix.RLIMIT_CORE, 0},
+		{unix.RLIMIT_NOFILE, 32},
+		{unix.RLIMIT_FSIZE, 0},
+		{unix.RLIMIT_MEMLOCK, 0},
+		{unix.RLIMIT_MSGQUEUE, 0},
 	}
 	for _, l := range limits {
 		if l.what == unix.RLIMIT_CPU && l.value == 0 {

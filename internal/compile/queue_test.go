@@ -49,11 +49,15 @@ func TestNext(t *testing.T) {
 		{"the one that was started is the first", []row{r(waiting, 1, 0, 1, 1), r(running, 2, s, 2, 1)}, 4, []state{waiting, running}},
 		{"a turn for each owner", []row{r(waiting, 1, 0, 1, 1), r(waiting, 2, 0, 1, 2), r(waiting, 3, 0, 2, 3)}, 4, []state{running, waiting, running}},
 		{
-			"too many were started", []row{r(paused, 1, l, 1, 1), r(paused, 2, 2*l, 2, 2), r(paused, 3, l, 3, 3), r(running, 4, m, 4, 4), r(waiting, 5, 0, 5, 5)}, 4,
+			"too many were started",
+			[]row{r(paused, 1, l, 1, 1), r(paused, 2, 2*l, 2, 2), r(paused, 3, l, 3, 3), r(running, 4, m, 4, 4), r(waiting, 5, 0, 5, 5)},
+			4,
 			[]state{running, waiting, paused, paused, waiting},
 		},
 		{
-			"few may be started", []row{r(paused, 1, l, 1, 1), r(running, 2, m, 2, 2), r(running, 3, m, 3, 3), r(waiting, 4, 0, 4, 4)}, 3,
+			"few may be started",
+			[]row{r(paused, 1, l, 1, 1), r(running, 2, m, 2, 2), r(running, 3, m, 3, 3), r(waiting, 4, 0, 4, 4)},
+			3,
 			[]state{paused, waiting, paused, waiting},
 		},
 	} {

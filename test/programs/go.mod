@@ -15,7 +15,6 @@ require (
 	github.com/itchyny/gojq v0.12.17
 	github.com/mikefarah/yq/v4 v4.54.3
 	github.com/pdfcpu/pdfcpu v0.15.0
-	github.com/rhysd/actionlint v1.7.12
 	github.com/robertkrimen/otto v0.5.1
 	github.com/santhosh-tekuri/jsonschema v1.2.4
 	github.com/tetratelabs/wazero v1.12.0
@@ -59,11 +58,9 @@ require (
 	github.com/mattn/go-colorable v0.1.14 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/mattn/go-runewidth v0.0.27 // indirect
-	github.com/mattn/go-shellwords v1.0.12 // indirect
 	github.com/mitchellh/go-wordwrap v1.0.1 // indirect
 	github.com/mitchellh/mapstructure v1.5.0 // indirect
 	github.com/pelletier/go-toml/v2 v2.4.3 // indirect
-	github.com/robfig/cron/v3 v3.0.1 // indirect
 	github.com/rogpeppe/go-internal v1.16.0 // indirect
 	github.com/sabhiram/go-gitignore v0.0.0-20210923224102-525f6e181f06 // indirect
 	github.com/spf13/cobra v1.10.2 // indirect

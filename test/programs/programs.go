@@ -19,7 +19,6 @@ import (
 	_ "github.com/itchyny/gojq/cmd/gojq"
 	_ "github.com/mikefarah/yq/v4"
 	_ "github.com/pdfcpu/pdfcpu/cmd/pdfcpu"
-	_ "github.com/rhysd/actionlint/cmd/actionlint"
 	_ "github.com/robertkrimen/otto/otto"
 	_ "github.com/santhosh-tekuri/jsonschema/cmd/jv"
 	_ "github.com/tetratelabs/wazero/cmd/wazero"

@@ -22,8 +22,11 @@ func Sum[T int | float64](list []T) (sum T) {
 		list = list
 		sum += list[i]
 	}
-	return sum
-	println("never")
+	if len(list) > 0 {
+		return sum
+		println("never")
+	}
+	return 0
 }
 
 var Total = Sum([]int{1, 2, 3})

@@ -50,6 +50,10 @@ var guests = []guest{
 	{pkg: "golang.org/x/tools/cmd/goimports", args: []string{"-format-only", "/in/ugly.go.in"}, want: []string{"strings.Repeat(s, i)"}},
 	{pkg: "cmd/gofmt", args: []string{"-s", "/in/ugly.go.in"}, want: []string{"\n\tfor i := 0; i < 3; i++ {"}},
 	{pkg: "cmd/vet", args: []string{"/in/unit/vet.cfg"}, code: 1, want: []string{"struct field tag", "unreachable code"}},
+	{
+		pkg: "cmd/compile", args: []string{"-p", "unit", "-complete", "-S", "-o", "/work/unit.o", "/in/unit/unit.go"},
+		want: []string{"unit.(*Tree).Insert STEXT"}, makes: []string{"unit.o"},
+	},
 	{pkg: "cmd/asm", args: []string{"-p", "add", "-S", "-o", "/work/add.o", "/in/add.s"}, want: []string{"add.Add STEXT"}, makes: []string{"add.o"}},
 	{pkg: "github.com/forgeone/forgeone/test/programs/lua", args: []string{"/in/queens.lua"}, want: []string{"7 queens: 40", "ONE\tTWO\tTHREE", " 3.14|1,2,3"}, makes: []string{"lua.txt"}},
 	{pkg: "github.com/forgeone/forgeone/test/programs/starlark", args: []string{"/in/plan.star"}, want: []string{"354224848179261915075", `[("a", 1), ("b", 2), ("c", 0)]`}},

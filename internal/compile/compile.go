@@ -260,6 +260,8 @@ func (t *turn) change(was state) (err error) {
 		t.ran += time.Since(t.since)
 	}
 	switch {
+	case t.row.state == running && t.child == nil && t.job.Changed != nil && t.job.Changed():
+		return wasm.ErrElsewhere // between the look into the cache and this turn
 	case t.row.state == running && t.child == nil:
 		cpu := 2 * t.o.Deadline // of two threads
 		t.child, err = t.o.start(box.Task{

@@ -197,6 +197,20 @@ func TestOnce(t *testing.T) {
 	}
 }
 
+// TestChanged: what was put into the cache after one looked is not compiled again.
+func TestChanged(t *testing.T) {
+	s := &stage{dir: t.TempDir(), need: func(string) (time.Duration, box.End) { return 0, box.End{Cause: box.CauseDone} }}
+	job := jobOf("x", "o")
+	job.Changed = func() bool { return true }
+	if err := s.outside(time.Hour).Compile(t.Context(), job, func([]byte, error) error { return nil }); !errors.Is(err, wasm.ErrElsewhere) || s.starts.Load() != 0 {
+		t.Errorf("%v, %d were started", err, s.starts.Load())
+	}
+	job.Changed = func() bool { return false }
+	if err := s.outside(time.Hour).Compile(t.Context(), job, func([]byte, error) error { return nil }); err != nil || s.starts.Load() != 1 {
+		t.Errorf("%v, %d were started", err, s.starts.Load())
+	}
+}
+
 // TestCalledOff: who gives up is answered at once, whether it waits or compiles, and
 // its place is free.
 func TestCalledOff(t *testing.T) {

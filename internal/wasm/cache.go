@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -92,6 +93,17 @@ func (c *Cache) write(path, domain string, d abi.Digest, parts ...[]byte) error 
 		return &abi.Error{Code: "F1-RUN-165", What: "there is no room for the module's compiled code", Where: c.dir, Err: err, Hint: "df -h " + c.dir}
 	}
 	return err
+}
+
+// stamp tells one state of what is kept of module d from another.
+func (c *Cache) stamp(d abi.Digest) (s string) {
+	for _, p := range c.Paths(d) {
+		if st, err := os.Stat(p); err == nil {
+			s += fmt.Sprint(st.ModTime().UnixNano(), st.Size())
+		}
+		s += "/"
+	}
+	return s
 }
 
 // open returns the code of module d, and what the engine knows it by.

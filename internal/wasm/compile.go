@@ -17,6 +17,9 @@ type Job struct {
 	Digest abi.Digest // of Code
 	// Owner is the workload that asks: places are shared fairly among owners.
 	Owner string
+	// Changed, if not nil, tells whether the cache has something else of the module by
+	// now than when it was looked at: then nothing is to be compiled.
+	Changed func() bool
 }
 
 // Outside compiles modules in other processes, so that one which takes the
@@ -70,6 +73,10 @@ func (m *Module) Kind() Kind { return m.e.kind }
 func (e *Engine) Compile(ctx context.Context, job Job) (m *Module, err error) {
 	job.Kind = e.kind
 	for {
+		if e.cache != nil {
+			stamp := e.cache.stamp(job.Digest)
+			job.Changed = func() bool { return e.cache.stamp(job.Digest) != stamp }
+		}
 		if m, err = e.kept(ctx, job); m != nil || err != nil {
 			return m, err
 		}

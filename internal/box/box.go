@@ -25,6 +25,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -91,6 +92,10 @@ func childMain(args []string, jobs []Job) int {
 		if walls, err = confine(memory, cpu); err != nil {
 			return failed(exitWalls, err)
 		}
+		// What ends before this is no word on the task.
+		if _, err := os.Stdout.Write([]byte{begun}); err != nil {
+			return failed(exitWalls, err)
+		}
 		if err := j.Run(args[1], os.Stdin, os.Stdout); err != nil {
 			return failed(exitFailed, err)
 		}
@@ -98,6 +103,9 @@ func childMain(args []string, jobs []Job) int {
 	}
 	return failed(exitWalls, fmt.Errorf("no job %q", args[0]))
 }
+
+// begun is the first byte of what a child writes: it is confined, and begins its job.
+const begun = 1
 
 // ErrNotReady says that this program's binary can't be started as a child.
 var ErrNotReady = errors.New("the program does not call forgeone.Main() first in main")
@@ -156,19 +164,20 @@ type Child struct {
 
 // Start starts a child. Whoever starts one waits for it.
 func (b *Box) Start(t Task) (*Child, error) {
-	c := &Child{memory: t.Memory, done: make(chan struct{}), answer: limited{max: t.Answer}, stderr: limited{max: maxStderr, cut: true}}
+	c := &Child{memory: t.Memory, done: make(chan struct{}), answer: limited{max: t.Answer + 1}, stderr: limited{max: maxStderr}}
 	seconds := uint64(0)
 	if t.CPU > 0 {
 		seconds = uint64((t.CPU + time.Second - 1) / time.Second)
 	}
 	c.cmd = &exec.Cmd{
 		Path: b.path, Args: []string{childName, t.Job, t.Arg, strconv.FormatUint(t.Memory, 10), strconv.FormatUint(seconds, 10)},
-		// The runtime would look up the processors of the control group again and again.
-		Env: []string{"GOMAXPROCS=2", "GOTRACEBACK=none"}, Dir: "/",
+		// The runtime would look up the processors of the control group again and again, and
+		// the C library those of the machine.
+		Env: []string{"GOMAXPROCS=2", "GOTRACEBACK=none", "MALLOC_ARENA_MAX=1"}, Dir: "/",
 		Stdin: bytes.NewReader(t.In), Stdout: &c.answer, Stderr: &c.stderr,
 		SysProcAttr: attributes(),
 	}
-	c.answer.full = c.Kill
+	c.answer.full, c.stderr.full = c.Kill, c.Kill
 	started := make(chan error)
 	go func() {
 		// The child dies with the thread that started it.
@@ -222,26 +231,31 @@ const (
 func (c *Child) Wait() End {
 	<-c.done
 	st := c.cmd.ProcessState
-	e := End{Text: firstLine(c.stderr.b.String()), CPU: st.UserTime() + st.SystemTime(), Memory: resident(st)}
+	e := End{Text: firstLine(string(c.stderr.b)), CPU: st.UserTime() + st.SystemTime(), Memory: resident(st)}
 	e.Cause = c.cause(e)
 	if e.Cause == CauseDone {
-		e.Answer = c.answer.b.Bytes()
+		e.Answer = c.answer.b[1:]
 	}
 	return e
 }
 
 func (c *Child) cause(e End) Cause {
 	st := c.cmd.ProcessState
+	text := string(c.stderr.b)
 	switch {
 	case c.answer.over:
 		return CauseAnswer
+	case c.stderr.over:
+		return CauseCrash
+	case c.killed.Load() && st.ExitCode() < 0:
+		return CauseKilled
+	case len(c.answer.b) == 0 || c.answer.b[0] != begun:
+		return CauseWalls
 	case st.ExitCode() == exitDone:
 		return CauseDone // also if it was killed too late
-	case c.killed.Load():
-		return CauseKilled
-	case st.ExitCode() == exitWalls:
-		return CauseWalls
-	case st.ExitCode() >= 0 && outOfMemory(c.stderr.b.String(), e.Memory, c.memory):
+	case outOfThreads(text) && e.Memory < c.memory/2: // else its stack found no room in its memory
+		return CauseMachine
+	case outOfThreads(text), st.ExitCode() >= 0 && outOfMemory(text, e.Memory, c.memory):
 		if otherLimits() {
 			return CauseMachine
 		}
@@ -262,6 +276,11 @@ func outOfMemory(text string, used, limit uint64) bool {
 		strings.Contains(text, "SIGSEGV") && used >= limit/2
 }
 
+// outOfThreads tells whether the machine would not give a child another thread.
+func outOfThreads(text string) bool {
+	return strings.Contains(text, "pthread_create failed") || strings.Contains(text, "failed to create new OS thread")
+}
+
 func firstLine(s string) string {
 	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
 	return strings.ToValidUTF8(s[:min(len(s), 200)], "?")
@@ -270,24 +289,40 @@ func firstLine(s string) string {
 // maxStderr bounds what is kept of a child's standard error.
 const maxStderr = 64 << 10
 
-// limited keeps at most max bytes. One more is too many, or is cut.
+// limited keeps at most max bytes. One more is too many: then full is called.
 type limited struct {
-	b    bytes.Buffer
+	b    []byte
 	max  int64
-	cut  bool
 	over bool
 	full func()
 }
 
-// Write never fails: who would be told is a child.
+// ReadFrom takes what r has to the end. It never fails: who would be told is a child.
+func (l *limited) ReadFrom(r io.Reader) (n int64, err error) {
+	for {
+		if len(l.b) == cap(l.b) {
+			l.b = slices.Grow(l.b, max(64<<10, len(l.b)))
+		}
+		m, err := r.Read(l.b[len(l.b):cap(l.b)])
+		n += int64(m)
+		if !l.over {
+			l.b = l.b[:len(l.b)+m]
+		}
+		if int64(len(l.b)) > l.max && !l.over {
+			l.over, l.b = true, l.b[:l.max]
+			l.full()
+		}
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+// Write is there so that a limited is a writer: all comes by ReadFrom.
 func (l *limited) Write(p []byte) (int, error) {
-	room := l.max - int64(l.b.Len())
-	if int64(len(p)) > room && !l.cut && !l.over {
-		l.over = true
-		l.full()
-	}
-	if !l.over {
-		l.b.Write(p[:min(int64(len(p)), max(room, 0))])
-	}
-	return len(p), nil
+	n, err := l.ReadFrom(bytes.NewReader(p))
+	return int(n), err
 }

@@ -50,9 +50,42 @@ func jobs() []Job {
 			fmt.Fprint(out, err)
 			return nil
 		}},
-		{"spin", func(string, io.Reader, io.Writer) error {
-			for {
+		{"growing memory", func(string, io.Reader, io.Writer) error { // that RLIMIT_DATA does not count
+			const size = 64 << 20
+			for range 64 {
+				b, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+				if err != nil {
+					return err
+				}
+				for i := 0; i < len(b); i += 4096 {
+					b[i] = 1
+				}
+				if err := syscall.Mprotect(b, syscall.PROT_READ); err != nil {
+					return err
+				}
 			}
+			return nil
+		}},
+		{"stack memory", func(_ string, _ io.Reader, out io.Writer) error {
+			_, err := syscall.Mmap(-1, 0, 1<<20, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON|syscall.MAP_GROWSDOWN)
+			fmt.Fprint(out, err)
+			return nil
+		}},
+		{"threads", func(_ string, _ io.Reader, out io.Writer) error { // an honest one
+			ready, stop := make(chan bool), make(chan bool)
+			for range 40 {
+				go func() { runtime.LockOSThread(); ready <- true; <-stop }()
+			}
+			for range 40 {
+				<-ready
+			}
+			_, err := out.Write([]byte("40"))
+			return err
+		}},
+		{"spin", func(string, io.Reader, io.Writer) error {
+			for n := uint64(1); n != 0; n++ {
+			}
+			return nil
 		}},
 		{"sleep", func(_ string, _ io.Reader, out io.Writer) error {
 			fmt.Fprintln(out, "asleep")
@@ -115,6 +148,17 @@ func breakout(way string) error {
 			}
 		}
 		return errors.New("none can be written")
+	case "signals": // of a pipe, to the parent
+		_, err := unix.FcntlInt(1, unix.F_SETOWN, os.Getppid())
+		return err
+	case "pipes":
+		return syscall.Pipe2(make([]int, 2), 0)
+	case "pipe": // memory of the kernel's
+		_, err := unix.FcntlInt(1, unix.F_SETPIPE_SZ, 1<<20)
+		return err
+	case "tgkill":
+		pid, _ := strconv.Atoi(arg)
+		return unix.Tgkill(pid, pid, 0)
 	case "limit":
 		return syscall.Setrlimit(syscall.RLIMIT_DATA, &syscall.Rlimit{Cur: 1 << 40, Max: 1 << 40})
 	case "call":
@@ -201,6 +245,9 @@ func TestEnds(t *testing.T) {
 // TestRuntimeLives: the filter lets a program run for seconds, with threads, garbage
 // and timers.
 func TestRuntimeLives(t *testing.T) {
+	if e := run(t, Task{Job: "threads"}); e.Cause != CauseDone || string(e.Answer) != "40" {
+		t.Errorf("many threads: %+v", e)
+	}
 	if e := run(t, Task{Job: "long", In: []byte("alive")}); e.Cause != CauseDone || string(e.Answer) != "alive" {
 		t.Errorf("%+v", e)
 	}
@@ -229,7 +276,7 @@ func TestBreakout(t *testing.T) {
 		"write " + filepath.Join(dir, "new"), "write " + secret, "write /dev/shm/forgeone-test", "write /proc/self/oom_score_adj",
 		"exec", "execve", "dial " + l.Addr().String(), "listen " + filepath.Join(dir, "socket"), "listen @forgeone-test",
 		"call " + strconv.Itoa(unix.SYS_MEMFD_CREATE), "call " + strconv.Itoa(unix.SYS_CLONE), "call " + strconv.Itoa(unix.SYS_CLONE3), "call " + strconv.Itoa(unix.SYS_IO_URING_SETUP),
-		"kill " + strconv.Itoa(os.Getpid()), "descriptors", "limit",
+		"kill " + strconv.Itoa(os.Getpid()), "descriptors", "limit", "signals", "pipes", "pipe", "tgkill " + strconv.Itoa(os.Getpid()),
 	} {
 		t.Run(strings.NewReplacer("/", " ", dir, "dir").Replace(way), func(t *testing.T) {
 			e := run(t, Task{Job: "breakout", Arg: way})
@@ -248,8 +295,13 @@ func TestBreakout(t *testing.T) {
 	if b, err := os.ReadFile(out); err != nil || len(b) != 0 {
 		t.Errorf("%q was written to a descriptor that was let through", b)
 	}
-	if e := run(t, Task{Job: "shared memory"}); e.Cause != CauseDone || string(e.Answer) == "<nil>" {
-		t.Errorf("memory that no limit counts: %+v, %q", e, e.Answer)
+	for _, job := range []string{"shared memory", "stack memory"} {
+		if e := run(t, Task{Job: job}); e.Cause != CauseDone || string(e.Answer) == "<nil>" {
+			t.Errorf("%s, which no limit counts: %+v, %q", job, e, e.Answer)
+		}
+	}
+	if e := run(t, Task{Job: "growing memory", Memory: 256 << 20}); e.Cause == CauseDone || e.Memory > 256<<20+room+128<<20 {
+		t.Errorf("memory that is written and then read only: %+v", e)
 	}
 }
 
@@ -288,7 +340,7 @@ func TestSignals(t *testing.T) {
 		if group, err := syscall.Getpgid(c.cmd.Process.Pid); err != nil || group == syscall.Getpgrp() {
 			t.Errorf("group %d, %v", group, err)
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(time.Second) // until it sleeps
 		_ = c.cmd.Process.Signal(sig)
 		if e := c.Wait(); e.Cause != want {
 			t.Errorf("%v: %+v", sig, e)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,7 +26,7 @@ func own() (string, error) {
 	if _, err := os.Stat(self); err == nil {
 		return self, nil
 	}
-	return os.Executable()
+	return exec.LookPath(os.Args[0]) // without /proc nobody tells
 }
 
 // attributes make a child die with its parent, and keep what a terminal sends from
@@ -36,7 +37,14 @@ func attributes() *syscall.SysProcAttr {
 
 // confine puts the walls up around this process, and says which.
 func confine(memory, cpu uint64) (walls string, err error) {
+	// A program with rights of its file's gets here without what attributes says.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return "", fmt.Errorf("prctl: %w", err)
+	}
 	closeOthers()
+	for fd := range 2 { // fewer turns between the two; it is as well without
+		_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, 1<<20)
+	}
 	// Where memory runs out it is the child that goes. Without /proc it is as good a
 	// choice as any.
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
@@ -44,12 +52,22 @@ func confine(memory, cpu uint64) (walls string, err error) {
 		what  int
 		value uint64
 	}{
-		{unix.RLIMIT_DATA, memory}, {unix.RLIMIT_CPU, cpu}, {unix.RLIMIT_CORE, 0},
-		{unix.RLIMIT_FSIZE, 0}, {unix.RLIMIT_MEMLOCK, 0}, {unix.RLIMIT_MSGQUEUE, 0},
+		{unix.RLIMIT_DATA, memory},
+		{unix.RLIMIT_AS, addresses() + memory + room},
+		{unix.RLIMIT_CPU, cpu},
+		{unix.RLIMIT_CORE, 0},
+		{unix.RLIMIT_NOFILE, 32},
+		{unix.RLIMIT_FSIZE, 0},
+		{unix.RLIMIT_MEMLOCK, 0},
+		{unix.RLIMIT_MSGQUEUE, 0},
 	}
 	for _, l := range limits {
 		if l.what == unix.RLIMIT_CPU && l.value == 0 {
 			continue
+		}
+		var is unix.Rlimit
+		if unix.Getrlimit(l.what, &is) == nil {
+			l.value = min(l.value, is.Max) // the operator may have set a lower one
 		}
 		if err := unix.Setrlimit(l.what, &unix.Rlimit{Cur: l.value, Max: l.value}); err != nil {
 			return "", fmt.Errorf("setrlimit %d: %w", l.what, err)
@@ -66,6 +84,22 @@ func confine(memory, cpu uint64) (walls string, err error) {
 		return walls + ", no seccomp", nil
 	}
 	return walls + ", seccomp", seccomp.LoadFilter(filter())
+}
+
+// room is the address space that a child has beside what it has at its start and its
+// memory, in bytes: the runtime reserves before it uses. RLIMIT_DATA alone would not
+// count what is written and then made read-only, nor tables of pages.
+const room = 1 << 30
+
+// addresses is the address space that this process has, in bytes.
+func addresses() uint64 {
+	b, err := os.ReadFile("/proc/self/statm")
+	pages, _, _ := strings.Cut(string(b), " ")
+	n, perr := strconv.ParseUint(pages, 10, 40)
+	if err != nil || perr != nil {
+		return 1 << 40 // without /proc; what a race detector needs is in it
+	}
+	return n * uint64(os.Getpagesize())
 }
 
 // closeOthers closes the descriptors that the parent's program let through. The
@@ -97,24 +131,25 @@ func closeOthers() {
 // allowed are the calls that the Go runtime makes once a program runs, on pipes, for
 // memory, threads and time. Each of those that an architecture lacks is left out.
 var allowed = [...]string{
-	"read", "write", "writev", "pread64", "close", "fcntl", "fstat", "lseek",
-	"mprotect", "munmap", "madvise", "mremap", "brk", "mincore",
+	"read", "write", "writev", "pread64", "close", "fstat", "lseek",
+	"mprotect", "munmap", "mremap", "brk", "mincore",
 	"futex", "sched_yield", "sched_getaffinity", "nanosleep", "clock_nanosleep", "clock_gettime", "gettimeofday",
 	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall",
-	"gettid", "getpid", "tgkill", "getrandom", "getrlimit", "set_robust_list", "rseq", "arch_prctl", "set_tid_address", "membarrier",
-	"epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "eventfd2", "pipe2",
+	"gettid", "getpid", "getrandom", "getrlimit", "set_robust_list", "rseq", "arch_prctl", "set_tid_address", "membarrier",
+	"epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "eventfd2",
 	"timer_create", "timer_settime", "timer_delete", "setitimer",
 	"exit", "exit_group",
 }
 
 // breach are calls that only a child makes which is no longer its own: it is killed.
-// All that are neither here nor allowed fail.
+// All that are neither here nor allowed fail: the C library that a program may be
+// linked with asks for limits and opens files now and then.
 var breach = [...]string{
 	"execve", "execveat", "fork", "vfork", "socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "sendto", "sendmsg", "sendmmsg",
-	"open", "openat", "openat2", "creat", "unlink", "unlinkat", "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat", "mknod", "mknodat", "mkdir", "mkdirat",
+	"creat", "unlink", "unlinkat", "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat", "mknod", "mknodat", "mkdir", "mkdirat",
 	"truncate", "chmod", "fchmodat", "chown", "fchownat", "ptrace", "process_vm_readv", "process_vm_writev", "kill", "tkill", "pidfd_open", "pidfd_getfd", "pidfd_send_signal",
 	"mount", "umount2", "pivot_root", "chroot", "setns", "unshare", "bpf", "perf_event_open", "io_uring_setup", "userfaultfd", "memfd_create", "memfd_secret", "shmget", "shmat",
-	"keyctl", "add_key", "request_key", "prlimit64", "setrlimit", "init_module", "finit_module", "kexec_load", "open_by_handle_at", "name_to_handle_at", "seccomp", "personality",
+	"keyctl", "add_key", "request_key", "init_module", "finit_module", "kexec_load", "open_by_handle_at", "name_to_handle_at", "seccomp", "personality",
 }
 
 // filter is what the child may ask of the operating system.
@@ -134,9 +169,15 @@ func filter() seccomp.Filter {
 			DefaultAction: seccomp.ActionErrno,
 			Syscalls: []seccomp.SyscallGroup{
 				{Action: seccomp.ActionAllow, Names: known(allowed[:]), NamesWithCondtions: []seccomp.NameWithConditions{
-					// Shared memory is not counted as data, so there is none.
-					{Name: "mmap", Conditions: seccomp.ArgumentConditions{{Argument: 3, Operation: seccomp.BitsNotSet, Value: unix.MAP_SHARED}}},
+					// Memory that is shared, or grows like a stack, is not counted as data: there is none.
+					{Name: "mmap", Conditions: seccomp.ArgumentConditions{{Argument: 3, Operation: seccomp.BitsNotSet, Value: unix.MAP_SHARED | unix.MAP_GROWSDOWN}}},
 					{Name: "clone", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.BitsSet, Value: unix.CLONE_THREAD}}},
+					// Signals are for its own threads, by which the runtime interrupts them.
+					{Name: "tgkill", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.Equal, Value: uint64(os.Getpid())}}},
+					// Advice above these concerns the machine's pages.
+					{Name: "madvise", Conditions: seccomp.ArgumentConditions{{Argument: 2, Operation: seccomp.LessThan, Value: 100}}},
+					// Not the owner of a pipe's signals, nor its size.
+					fcntl(unix.F_GETFD), fcntl(unix.F_SETFD), fcntl(unix.F_GETFL), fcntl(unix.F_SETFL), fcntl(unix.F_DUPFD_CLOEXEC),
 				}},
 				{Action: seccomp.ActionKillProcess, Names: known(breach[:])},
 				// Its flags lie in memory, where a filter can't look. The C library of a program
@@ -145,6 +186,10 @@ func filter() seccomp.Filter {
 			},
 		},
 	}
+}
+
+func fcntl(command uint64) seccomp.NameWithConditions {
+	return seccomp.NameWithConditions{Name: "fcntl", Conditions: seccomp.ArgumentConditions{{Argument: 1, Operation: seccomp.Equal, Value: command}}}
 }
 
 // resident is the most memory that a process had resident, in bytes.

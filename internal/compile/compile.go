@@ -23,8 +23,9 @@ func Jobs() []box.Job { return []box.Job{{Name: wasm.CompileJob, Run: wasm.Child
 
 // Config says where and within which bounds modules are compiled.
 type Config struct {
-	// Box is where they are compiled. Without one nothing is.
-	Box *box.Box
+	// Box is where they are compiled; nil, where there is none, and why there is none.
+	Box   *box.Box
+	NoBox error
 	// Queue is the file of the table that all processes of a state folder share. Its
 	// folder is there.
 	Queue string
@@ -62,13 +63,24 @@ func New(c Config) *Outside {
 			o.most = places + 2
 		}
 	}
-	o.start = func(t box.Task) (child, error) { return c.Box.Start(t) }
+	o.start = func(t box.Task) (child, error) {
+		if c.Box == nil {
+			return nil, c.NoBox
+		}
+		return c.Box.Start(t)
+	}
 	return o
 }
 
+// Given is the memory that one compilation is given, in bytes.
+func (o *Outside) Given() uint64 { return o.given }
+
 // Walls says what keeps a compilation in, and what it is given.
 func (o *Outside) Walls() (string, error) {
-	w, err := o.Box.Walls()
+	w, err := "", o.NoBox
+	if o.Box != nil {
+		w, err = o.Box.Walls()
+	}
 	if err != nil {
 		return "", &abi.Error{Code: "F1-RUN-169", What: "the process that compiles can't be started or confined", Err: err, Hint: "forgeone explain F1-RUN-169"}
 	}
@@ -116,10 +128,12 @@ func (o *Outside) Compile(ctx context.Context, job wasm.Job, done func([]byte, e
 // slot takes a row of the table. Where there is none it waits for one.
 func (o *Outside) slot(ctx context.Context) (*sys.Slot, error) {
 	for {
-		s, err := sys.TakeSlot(o.Queue, rowSize, rowLimit)
+		s, err := sys.TakeSlot(ctx, o.Queue, rowSize, rowLimit)
 		switch {
 		case err == nil:
 			return s, nil
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
 		case !errors.Is(err, sys.ErrSlotsFull):
 			return nil, o.noTable(err)
 		}
@@ -162,7 +176,7 @@ func (t *turn) leave() {
 // take does what the plan says until the compilation has ended.
 func (t *turn) take(ctx context.Context) (box.End, error) {
 	for {
-		crowd, err := t.look()
+		crowd, err := t.look(ctx)
 		if err != nil {
 			return box.End{}, err
 		}
@@ -180,7 +194,7 @@ func (t *turn) take(ctx context.Context) (box.End, error) {
 		select {
 		case <-done:
 			timer.Stop()
-			return t.ended()
+			return t.ended(ctx)
 		case <-ctx.Done():
 			timer.Stop()
 			return box.End{}, ctx.Err()
@@ -190,7 +204,7 @@ func (t *turn) take(ctx context.Context) (box.End, error) {
 			t.late = true
 			t.child.Kill()
 			<-t.child.Done()
-			return t.ended()
+			return t.ended(ctx)
 		}
 	}
 }
@@ -204,20 +218,29 @@ func (t *turn) left() time.Duration {
 }
 
 // look looks at the table and does what is to be done. It tells how many are there.
-func (t *turn) look() (crowd int, err error) {
+func (t *turn) look(ctx context.Context) (crowd int, err error) {
 	if t.child != nil {
-		t.row.used = t.spent + t.child.CPU()
+		// One that sleeps holds its place too.
+		t.row.used = max(t.spent+t.child.CPU(), t.ran)
+		if t.row.state == running {
+			t.row.used = max(t.row.used, t.ran+time.Since(t.since))
+		}
 	}
+	t.row.seen = sys.Monotonic()
 	was, first := t.row.state, false
-	err = t.slot.Update(func(rows [][]byte, own int) []byte {
+	err = t.slot.Update(ctx, func(rows [][]byte, own int) []byte {
 		all := make([]row, len(rows))
 		for i, b := range rows {
 			all[i] = rowOf(b)
 		}
 		all[own], crowd = t.row, len(rows)
+		all, own = alive(all, own)
 		t.row.state, first = next(all, own, t.o.most)
 		return t.row.bytes()
 	})
+	if err != nil && ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
 	if err != nil {
 		return 0, t.o.noTable(err)
 	}
@@ -241,7 +264,7 @@ func (t *turn) change(was state) (err error) {
 		cpu := 2 * t.o.Deadline // of two threads
 		t.child, err = t.o.start(box.Task{
 			Job: wasm.CompileJob, Arg: t.job.Kind.String(), In: t.job.Code,
-			Memory: t.o.given, CPU: cpu, Answer: t.o.mostCode(),
+			Memory: t.o.given, CPU: cpu, Answer: t.o.mostCode(len(t.job.Code)),
 		})
 		if err != nil {
 			t.child = nil
@@ -262,20 +285,23 @@ func (t *turn) change(was state) (err error) {
 }
 
 // ended gives the place up, and keeps the row until what came of it is kept.
-func (t *turn) ended() (box.End, error) {
+func (t *turn) ended(ctx context.Context) (box.End, error) {
 	end := t.child.Wait()
 	t.child = nil
-	t.row.state, t.row.used = finishing, t.spent+end.CPU
-	if err := t.slot.Update(func([][]byte, int) []byte { return t.row.bytes() }); err != nil {
+	t.row.state, t.row.used, t.row.seen = finishing, t.spent+end.CPU, sys.Monotonic()
+	if err := t.slot.Update(ctx, func([][]byte, int) []byte { return t.row.bytes() }); err != nil {
 		return end, t.o.noTable(err)
 	}
 	return end, nil
 }
 
-// mostCode bounds the machine code of a module, in bytes. The compiler holds it
-// several times before it is done, so what is more has no chance; and this process is
-// to hold it too.
-func (o *Outside) mostCode() int64 { return int64(o.given / 4) }
+// mostCode bounds the machine code of a module of so many bytes. The compiler holds it
+// several times before it is done, so what is more than a quarter of its memory has no
+// chance; and this process is to hold it too. Code has some five times a module's size,
+// of instructions that are chosen for it sixty times.
+func (o *Outside) mostCode(module int) int64 {
+	return min(int64(o.given/4), 64<<20+64*int64(module))
+}
 
 // failed is why there is no code.
 func (o *Outside) failed(end box.End, late bool) error {
@@ -284,7 +310,7 @@ func (o *Outside) failed(end box.End, late bool) error {
 	case box.CauseKilled, box.CauseCPU:
 		e.Code, e.What = abi.CodeCompileDeadline, fmt.Sprintf("compiling the module took longer than %v", o.Deadline)
 		e.Hint = fmt.Sprintf("set admission.compile_deadline to %v in the configuration, if you trust the module: forgeone init --config FILE", 2*o.Deadline)
-		if late && end.CPU < o.Deadline/2 {
+		if late && end.CPU < o.Deadline*9/10 {
 			return e // a busy machine: another time it may do
 		}
 	case box.CauseMemory, box.CauseAnswer:
@@ -301,7 +327,7 @@ func (o *Outside) failed(end box.End, late bool) error {
 		e.Err = textOf(end.Text)
 		e.Hint = "tell ForgeOne's maintainers, with the module"
 	case box.CauseWalls:
-		return &abi.Error{Code: "F1-RUN-169", What: "the process that compiles could not be confined", Err: textOf(end.Text), Hint: "forgeone doctor"}
+		return &abi.Error{Code: "F1-RUN-169", What: "the process that compiles could not be started and confined", Err: textOf(end.Text), Hint: "forgeone doctor"}
 	default:
 		return &abi.Error{
 			Code: "F1-RUN-167", What: "the process that compiled the module was ended from outside: the machine is short of memory, most likely",

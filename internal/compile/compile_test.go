@@ -303,7 +303,13 @@ func TestBombs(t *testing.T) {
 			begun := time.Now()
 			err := real(t, bomb(), 128<<20, time.Second)
 			var lasting *wasm.Lasting
-			if err != nil && (!errors.As(err, &lasting) || abi.CodeOf(err) != abi.CodeCompileMemory && abi.CodeOf(err) != abi.CodeCompileDeadline) {
+			switch abi.CodeOf(err) {
+			case "", abi.CodeCompileDeadline: // which a busy machine comes to as well
+			case abi.CodeCompileMemory:
+				if !errors.As(err, &lasting) {
+					t.Error("it is to be tried again")
+				}
+			default:
 				t.Error(err)
 			}
 			if took := time.Since(begun); took > 20*time.Second {

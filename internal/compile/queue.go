@@ -15,7 +15,7 @@ import (
 
 const (
 	places    = 2    // compile at the same time
-	rowSize   = 72   // bytes of a row
+	rowSize   = 80   // bytes of a row
 	rowLimit  = 4096 // rows
 	ownerSize = 16
 )
@@ -32,11 +32,12 @@ const (
 
 // row is a compilation as all processes see it.
 //
-//	u8 state, 7 bytes 0, i64 since, i64 used, 16 bytes owner, 32 bytes digest
+//	u8 state, 7 bytes 0, i64 since, i64 seen, i64 used, 16 bytes owner, 32 bytes digest
 type row struct {
 	state  state
 	since  time.Duration // when it came, by the machine's clock that only goes forward
-	used   time.Duration // processor time that it has taken
+	seen   time.Duration // when it last looked at the table, by the same clock
+	used   time.Duration // processor time that it has taken, or for which it held a place
 	owner  [ownerSize]byte
 	digest abi.Digest // of what is compiled
 }
@@ -44,6 +45,7 @@ type row struct {
 func (r row) bytes() []byte {
 	b := append(make([]byte, 0, rowSize), byte(r.state), 0, 0, 0, 0, 0, 0, 0)
 	b = binary.LittleEndian.AppendUint64(b, uint64(r.since))
+	b = binary.LittleEndian.AppendUint64(b, uint64(r.seen))
 	b = binary.LittleEndian.AppendUint64(b, uint64(r.used))
 	return append(append(b, r.owner[:]...), r.digest[:]...)
 }
@@ -53,15 +55,35 @@ func (r row) bytes() []byte {
 func rowOf(b []byte) (r row) {
 	r.state = min(state(b[0]), finishing)
 	r.since = time.Duration(binary.LittleEndian.Uint64(b[8:]))
-	r.used = time.Duration(binary.LittleEndian.Uint64(b[16:]))
-	copy(r.digest[:], b[24+copy(r.owner[:], b[24:24+ownerSize]):])
+	r.seen = time.Duration(binary.LittleEndian.Uint64(b[16:]))
+	r.used = time.Duration(binary.LittleEndian.Uint64(b[24:]))
+	copy(r.digest[:], b[32+copy(r.owner[:], b[32:32+ownerSize]):])
 	return r
+}
+
+// silence is how long a row is believed whose owner does not look any more: its process
+// is stopped, by a terminal or a debugger. Nobody waits for it longer.
+const silence = 5 * time.Second
+
+// alive returns the rows that are believed, and where own is among them.
+func alive(rows []row, own int) ([]row, int) {
+	var some []row
+	at := 0
+	for i, r := range rows {
+		if i == own {
+			at = len(some)
+		} else if r.seen+silence < rows[own].seen {
+			continue
+		}
+		some = append(some, r)
+	}
+	return some, at
 }
 
 // level grows with what a compilation has taken: those that took less go first. So a
 // short one never waits for a long one to end, and the long ones share what is left.
 func (r row) level() int {
-	for i, t := range [...]time.Duration{500 * time.Millisecond, 4 * time.Second, 16 * time.Second} {
+	for i, t := range [...]time.Duration{250 * time.Millisecond, time.Second, 4 * time.Second} {
 		if r.used < t {
 			return i
 		}
@@ -69,9 +91,10 @@ func (r row) level() int {
 	return 3
 }
 
-// plan says what each row should do: run, or not. rows is the whole table. Of equal
-// digests only the first one counts. Lower levels go first; within a level each owner
-// has one turn before any has a second; then whoever came first.
+// plan says what each row should do: run, or not. rows are all that are believed. Of
+// equal digests only the first one counts. One place is for whoever came first of all,
+// so everybody comes to his end. The other is for short ones: those of the lowest level,
+// where each owner has one turn before any has a second.
 func plan(rows []row) (run []bool, first []bool) {
 	run, first = make([]bool, len(rows)), make([]bool, len(rows))
 	order := make([]int, len(rows))
@@ -93,19 +116,22 @@ func plan(rows []row) (run []bool, first []bool) {
 			}
 		}
 	}
-	slices.SortStableFunc(able, func(a, b int) int {
-		return cmp.Or(cmp.Compare(rows[a].level(), rows[b].level()), cmp.Compare(rows[a].since, rows[b].since))
-	})
+	slices.SortStableFunc(able, func(a, b int) int { return cmp.Compare(rows[a].since, rows[b].since) })
 	turns := map[[ownerSize]byte]int{}
-	turn := make([]int, len(rows)) // how many of the same owner go before
+	turn := make([]int, len(rows)) // how many of the same owner came before
 	for _, i := range able {
 		turn[i] = turns[rows[i].owner]
 		turns[rows[i].owner]++
 	}
+	if len(able) == 0 {
+		return run, first
+	}
+	run[able[0]] = true // who came first of all
+	able = able[1:]
 	slices.SortStableFunc(able, func(a, b int) int {
 		return cmp.Or(cmp.Compare(rows[a].level(), rows[b].level()), cmp.Compare(turn[a], turn[b]))
 	})
-	for _, i := range able[:min(places, len(able))] {
+	for _, i := range able[:min(places-1, len(able))] {
 		run[i] = true
 	}
 	return run, first

@@ -40,8 +40,8 @@ func TestNext(t *testing.T) {
 		{"alone", []row{r(waiting, 1, 0, 1, 1)}, 4, []state{running}},
 		{"two", []row{r(running, 1, 0, 1, 1), r(waiting, 2, 0, 2, 2)}, 4, []state{running, running}},
 		{"the third waits", []row{r(running, 1, s, 1, 1), r(running, 2, s, 2, 2), r(waiting, 3, 0, 3, 3)}, 4, []state{running, running, waiting}},
-		{"a long one makes room", []row{r(running, 1, l, 1, 1), r(running, 2, m, 2, 2), r(waiting, 3, 0, 3, 3)}, 4, []state{paused, running, waiting}},
-		{"and the short one goes", []row{r(paused, 1, l, 1, 1), r(running, 2, m, 2, 2), r(waiting, 3, 0, 3, 3)}, 4, []state{paused, running, running}},
+		{"a long one makes room", []row{r(running, 1, l, 1, 1), r(running, 2, m, 2, 2), r(waiting, 3, 0, 3, 3)}, 4, []state{running, paused, waiting}},
+		{"and the short one goes", []row{r(running, 1, l, 1, 1), r(paused, 2, m, 2, 2), r(waiting, 3, 0, 3, 3)}, 4, []state{running, paused, running}},
 		{"the paused one goes on", []row{r(paused, 1, l, 1, 1), r(running, 2, m, 2, 2)}, 4, []state{running, running}},
 		{"one that ends holds no place", []row{r(finishing, 1, 0, 1, 1), r(running, 2, s, 2, 2), r(waiting, 3, 0, 3, 3)}, 4, []state{finishing, running, running}},
 		{"equal digests wait", []row{r(running, 1, l, 1, 1), r(waiting, 2, 0, 2, 1), r(waiting, 3, 0, 3, 3)}, 4, []state{running, waiting, running}},
@@ -49,12 +49,16 @@ func TestNext(t *testing.T) {
 		{"the one that was started is the first", []row{r(waiting, 1, 0, 1, 1), r(running, 2, s, 2, 1)}, 4, []state{waiting, running}},
 		{"a turn for each owner", []row{r(waiting, 1, 0, 1, 1), r(waiting, 2, 0, 1, 2), r(waiting, 3, 0, 2, 3)}, 4, []state{running, waiting, running}},
 		{
-			"too many were started", []row{r(paused, 1, l, 1, 1), r(paused, 2, 2*l, 2, 2), r(paused, 3, l, 3, 3), r(running, 4, s, 4, 4), r(waiting, 5, 0, 5, 5)}, 4,
-			[]state{paused, waiting, paused, running, waiting},
+			"too many were started",
+			[]row{r(paused, 1, l, 1, 1), r(paused, 2, 2*l, 2, 2), r(paused, 3, l, 3, 3), r(running, 4, m, 4, 4), r(waiting, 5, 0, 5, 5)},
+			4,
+			[]state{running, waiting, paused, paused, waiting},
 		},
 		{
-			"few may be started", []row{r(paused, 1, l, 1, 1), r(running, 2, m, 2, 2), r(running, 3, m, 3, 3), r(waiting, 4, 0, 4, 4)}, 3,
-			[]state{waiting, running, paused, waiting},
+			"few may be started",
+			[]row{r(paused, 1, l, 1, 1), r(running, 2, m, 2, 2), r(running, 3, m, 3, 3), r(waiting, 4, 0, 4, 4)},
+			3,
+			[]state{paused, waiting, paused, waiting},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -129,6 +133,46 @@ func TestPlanHolds(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestSilent: who does not look any more is not believed, and nobody waits for him; the
+// own row always is.
+func TestSilent(t *testing.T) {
+	now := time.Hour
+	rows := []row{r(running, 1, 0, 1, 1), r(running, 2, 0, 2, 2), r(waiting, 3, 0, 3, 3)}
+	rows[0].seen, rows[1].seen, rows[2].seen = now-silence-1, now-silence/2, now
+	got, own := alive(rows, 2)
+	if len(got) != 2 || own != 1 || got[0].digest != rows[1].digest {
+		t.Errorf("%+v, own %d", got, own)
+	}
+	if state, _ := next(got, own, 4); state != running {
+		t.Errorf("it is %d", state)
+	}
+	rows[2].seen = 0 // a clock that stands still
+	if got, own := alive(rows, 2); len(got) != 3 || own != 2 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestNobodyStarves: a stream of short compilations keeps no long one from its end.
+func TestNobodyStarves(t *testing.T) {
+	rows := []row{r(waiting, 0, 0, 1, 1), r(waiting, 1, 0, 2, 2)}
+	for tick := 2; tick < 20_000; tick++ {
+		for len(rows) < 8 { // always six that just came
+			rows = append(rows, r(waiting, tick, 0, byte(tick), byte(3+tick%200)))
+		}
+		for i := range rows {
+			rows[i].state, _ = next(rows, i, 4)
+			if rows[i].state == running {
+				rows[i].used += 10 * time.Millisecond
+			}
+		}
+		if rows[0].used >= 40*time.Second {
+			return
+		}
+		rows = slices.DeleteFunc(rows, func(x row) bool { return x.since > 1 && x.used >= 200*time.Millisecond })
+	}
+	t.Errorf("the long one has had %v", rows[0].used)
 }
 
 // TestShortOnesGoFirst: beside bombs without number that come again and again, a short

@@ -18,6 +18,7 @@ import (
 	"github.com/forgeone/forgeone/internal/policy"
 	"github.com/forgeone/forgeone/internal/register"
 	"github.com/forgeone/forgeone/internal/rewrite"
+	"github.com/forgeone/forgeone/internal/seal"
 	"github.com/forgeone/forgeone/internal/wasm"
 )
 
@@ -188,17 +189,28 @@ func startBrain(_ context.Context, k *Kernel) error {
 // startEngine makes what compiles and runs. Whether there is a box is told by the
 // first module that is to be compiled: what reads the log needs none.
 func startEngine(_ context.Context, k *Kernel) error {
-	k.cache = wasm.NewCache(k.home.Cache(), k.keys.Cache, k.config.Digest())
-	k.modules.m, k.modules.admitted = map[abi.Digest]*compilation{}, map[[32]byte]admission{}
 	b, err := box.New(k.boxPath)
-	switch {
-	case err == nil:
-		k.compiler = compile.New(compile.Config{Box: b, Queue: k.home.Compiling(), Memory: k.config.CompileMemory(), Deadline: k.config.CompileDeadline()})
-	case !errors.Is(err, box.ErrNotReady):
-		return &abi.Error{Code: "F1-RUN-169", What: "there is no binary to compile with", Where: k.boxPath, Err: err, Hint: "forgeone doctor"}
+	if !errors.Is(err, box.ErrNotReady) {
+		c := compile.Config{Queue: k.home.Compiling(), Memory: k.config.CompileMemory(), Deadline: k.config.CompileDeadline(), Box: b}
+		if err != nil {
+			c.Box, c.NoBox = nil, err // whoever compiles nothing needs none
+		}
+		k.compiler = compile.New(c)
 	}
+	k.cache = wasm.NewCache(k.home.Cache(), k.keys.Cache, k.refusing())
+	k.modules.m, k.modules.admitted = map[abi.Digest]*compilation{}, map[[32]byte]admission{}
 	k.engine = wasm.New(k.cache, k.outside())
 	return nil
+}
+
+// refusing is what a module is refused under at once that could not be compiled: this
+// configuration, this version, and as much memory as there is here.
+func (k *Kernel) refusing() abi.Digest {
+	d, given := k.config.Digest(), uint64(0)
+	if k.compiler != nil {
+		given = k.compiler.Given()
+	}
+	return seal.Sum("forgeone/refusing/v1", fmt.Appendf(d[:], "%s %d", Version, given))
 }
 
 // outside is what compiles, nil where there is nothing.

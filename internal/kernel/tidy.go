@@ -67,7 +67,7 @@ func (k *Kernel) tidy(gone []brain.Run, dry bool) (t Tidied, err error) {
 		t.Stay = err
 		return t, nil //nolint:nilerr // told in t
 	}
-	code := wasm.NewCache(k.home.Cache(), k.keys.Cache, k.config.Digest())
+	code := wasm.NewCache(k.home.Cache(), k.keys.Cache, abi.Digest{})
 	files, err := os.ReadDir(k.home.Modules())
 	if err != nil {
 		return t, err

@@ -37,7 +37,7 @@ func Hint(d *abi.Decision, action abi.Action, o *abi.Object, id Identity, grants
 	case abi.ReasonEscape:
 		return "names never lead above the folder they start from: grant the folder that is meant with --mount HOST:GUEST and use its name in the run"
 	case abi.ReasonSystem:
-		return "no grant reaches what the kernel shows of itself and of processes, nor the state folder: copy what the guest needs into a folder of its own and grant that"
+		return "no grant reaches what the kernel shows of itself and of processes, nor state folders, this program, or what opens keys: copy what the guest needs into a folder of its own and grant that"
 	case abi.ReasonMove:
 		why := "the move would widen access"
 		if d.Advice != "" {

@@ -1,10 +1,12 @@
 package sys
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,22 +26,24 @@ var ErrSlotsFull = errors.New("all slots are taken")
 // empty, whatever stands in it. Within one process slots exclude each other too. A
 // Slot is for one goroutine at a time.
 type Slot struct {
-	f    *os.File
-	size int // of a row
-	own  int // number of the row
+	f     *os.File
+	size  int // of a row
+	limit int // rows
+	own   int // number of the row
 }
 
 // TakeSlot takes a free row of size bytes of the file path, making the file if it is
-// not there, of which there are at most limit. ErrSlotsFull: there is none.
-func TakeSlot(path string, size, limit int) (*Slot, error) {
+// not there, of which there are at most limit. ErrSlotsFull: there is none. ErrSlotsHeld:
+// see Update.
+func TakeSlot(ctx context.Context, path string, size, limit int) (*Slot, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	s := &Slot{f: f, size: size}
+	s := &Slot{f: f, size: size, limit: limit}
 	err = regular(f, path)
 	if err == nil {
-		err = s.locked(func() error {
+		err = s.locked(ctx, func() error {
 			for s.own = range limit {
 				got, err := s.try(int64(slotsBase+s.own), unix.F_WRLCK)
 				if err != nil || got {
@@ -60,20 +64,35 @@ func TakeSlot(path string, size, limit int) (*Slot, error) {
 
 func (s *Slot) at(row int) int64 { return int64(row) * int64(s.size) }
 
-// locked calls f while nobody else reads or writes rows.
-func (s *Slot) locked(f func() error) error {
-	l := unix.Flock_t{Type: unix.F_WRLCK, Start: slotsTable, Len: 1}
-	for {
-		err := unix.FcntlFlock(s.f.Fd(), unix.F_OFD_SETLKW, &l)
-		if err == nil {
+// ErrSlotsHeld says that somebody holds the table for so long that he must be stopped.
+var ErrSlotsHeld = errors.New("the table is held by another process, which is stopped, it seems")
+
+// slotsPatience is how long a table is waited for: it is never held for long.
+const slotsPatience = 10 * time.Second
+
+// locked calls f while nobody else reads or writes rows. It waits no longer than ctx,
+// and not for ever: the holder's process may be stopped.
+func (s *Slot) locked(ctx context.Context, f func() error) error {
+	begun := time.Now()
+	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
+		got, err := s.try(slotsTable, unix.F_WRLCK)
+		if err != nil {
+			return err
+		}
+		if got {
 			break
 		}
-		if err != unix.EINTR {
-			return os.NewSyscallError("fcntl lock", err)
+		if time.Since(begun) > slotsPatience {
+			return ErrSlotsHeld
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
 		}
 	}
 	err := f()
-	l.Type = unix.F_UNLCK
+	l := unix.Flock_t{Type: unix.F_UNLCK, Start: slotsTable, Len: 1}
 	return errors.Join(err, os.NewSyscallError("fcntl unlock", unix.FcntlFlock(s.f.Fd(), unix.F_OFD_SETLK, &l)))
 }
 
@@ -92,14 +111,14 @@ func (s *Slot) try(at int64, kind int16) (bool, error) {
 
 // Update reads the rows that have an owner, in the order of their numbers, hands them
 // to f with the position of the own one, and writes what f returns in its place. f
-// must not block: everybody waits for it.
-func (s *Slot) Update(f func(rows [][]byte, own int) []byte) error {
-	return s.locked(func() error {
+// must not block: everybody waits for it. ErrSlotsHeld: somebody else holds the table.
+func (s *Slot) Update(ctx context.Context, f func(rows [][]byte, own int) []byte) error {
+	return s.locked(ctx, func() error {
 		st, err := s.f.Stat()
 		if err != nil {
 			return err
 		}
-		all := make([]byte, st.Size())
+		all := make([]byte, min(st.Size(), s.at(s.limit)))
 		if n, err := s.f.ReadAt(all, 0); err != nil && err != io.EOF {
 			return err
 		} else if all = all[:n]; len(all) < int(s.at(s.own+1)) {

@@ -2,6 +2,7 @@ package sys
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -11,12 +12,15 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // rowsOf returns what the rows hold that have an owner.
 func rowsOf(t *testing.T, s *Slot) (rows []string, own int) {
 	t.Helper()
-	if err := s.Update(func(r [][]byte, i int) []byte {
+	if err := s.Update(context.Background(), func(r [][]byte, i int) []byte {
 		for _, b := range r {
 			rows = append(rows, string(b))
 		}
@@ -30,7 +34,7 @@ func rowsOf(t *testing.T, s *Slot) (rows []string, own int) {
 
 func take(t *testing.T, path string, limit int) *Slot {
 	t.Helper()
-	s, err := TakeSlot(path, 4, limit)
+	s, err := TakeSlot(context.Background(), path, 4, limit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +44,7 @@ func take(t *testing.T, path string, limit int) *Slot {
 
 func put(t *testing.T, s *Slot, text string) {
 	t.Helper()
-	if err := s.Update(func([][]byte, int) []byte { return []byte(text) }); err != nil {
+	if err := s.Update(context.Background(), func([][]byte, int) []byte { return []byte(text) }); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -50,7 +54,7 @@ func put(t *testing.T, s *Slot, text string) {
 func TestSlots(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "slots")
 	a, b, c := take(t, path, 3), take(t, path, 3), take(t, path, 3)
-	if _, err := TakeSlot(path, 4, 3); !errors.Is(err, ErrSlotsFull) {
+	if _, err := TakeSlot(context.Background(), path, 4, 3); !errors.Is(err, ErrSlotsFull) {
 		t.Fatalf("a fourth: %v", err)
 	}
 	for s, text := range map[*Slot]string{a: "aaaa", b: "bbbb", c: "cccc"} {
@@ -69,10 +73,33 @@ func TestSlots(t *testing.T) {
 	if rows, own := rowsOf(t, d); !slices.Equal(rows, []string{"\x00\x00\x00\x00", "bbbb", "cccc"}) || own != 0 {
 		t.Errorf("taken again: %q, own %d", rows, own)
 	}
+	// A lock that somebody keeps is waited for no longer than one wants.
+	held, err := TakeSlot(context.Background(), path, 4, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := held.try(slotsTable, unix.F_WRLCK); !got || err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := d.Update(ctx, func(r [][]byte, i int) []byte { return r[i] }); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("held: %v", err)
+	}
+	if err := held.Leave(); err != nil {
+		t.Fatal(err)
+	}
+	// A table that somebody made huge takes no memory.
+	if err := os.Truncate(path, 1<<39); err != nil {
+		t.Fatal(err)
+	}
+	if rows, _ := rowsOf(t, d); len(rows) != 3 {
+		t.Errorf("%q", rows)
+	}
 	if err := os.Truncate(path, 2); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Update(func(r [][]byte, i int) []byte { return r[i] }); err == nil {
+	if err := d.Update(context.Background(), func(r [][]byte, i int) []byte { return r[i] }); err == nil {
 		t.Error("a cut file is believed")
 	}
 }
@@ -84,15 +111,15 @@ func TestSlotsAtOnce(t *testing.T) {
 	for i := range 20 {
 		all.Go(func() {
 			for range 50 {
-				s, err := TakeSlot(path, 4, 64)
+				s, err := TakeSlot(context.Background(), path, 4, 64)
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				mine := fmt.Sprintf("%04d", i)
 				for range 3 {
-					err = errors.Join(err, s.Update(func([][]byte, int) []byte { return []byte(mine) }),
-						s.Update(func(rows [][]byte, own int) []byte {
+					err = errors.Join(err, s.Update(context.Background(), func([][]byte, int) []byte { return []byte(mine) }),
+						s.Update(context.Background(), func(rows [][]byte, own int) []byte {
 							if string(rows[own]) != mine {
 								t.Errorf("%q in %s's row", rows[own], mine)
 							}
@@ -100,7 +127,7 @@ func TestSlotsAtOnce(t *testing.T) {
 						}))
 				}
 				if rand.N(2) == 0 {
-					err = errors.Join(err, s.Update(func(rows [][]byte, own int) []byte { return rows[own] }))
+					err = errors.Join(err, s.Update(context.Background(), func(rows [][]byte, own int) []byte { return rows[own] }))
 				}
 				if err := errors.Join(err, s.Leave()); err != nil {
 					t.Error(err)

@@ -104,9 +104,10 @@ func (e *Engine) kept(ctx context.Context, job Job) (*Module, error) {
 	}
 	if code, key, ok := e.cache.open(job.Digest); ok {
 		m, _, err := e.load(ctx, job.Code, code, key)
-		if !errors.Is(err, errOtherKey) {
-			return m, err
+		if err == nil {
+			return m, nil
 		}
+		// Of another processor, or nothing that the engine takes: it is compiled anew.
 	}
 	if err := e.cache.refused(job.Digest); err != nil {
 		return nil, err

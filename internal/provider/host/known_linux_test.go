@@ -1,7 +1,6 @@
 package host
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -59,58 +58,6 @@ func grantOf(t testing.TB, box string, old bool, known func() *Known, paths ...s
 	return newGuest(t, provider.Mount{Guest: "/m", Root: r.Dir()})
 }
 
-// TestKnown: what is known by number only can't be granted, is out of reach by
-// whatever name, and stays where it is.
-func TestKnown(t *testing.T) {
-	inModes(t, func(t *testing.T, old bool) {
-		box := t.TempDir()
-		home := nodes(t, box)
-		pass := filepath.Join(box, "a", "other", "pass")
-		write(t, pass, "SECRET")
-		check(t, os.Link(pass, filepath.Join(box, "hard")))
-		check(t, os.Symlink("a/b/home", filepath.Join(box, "link")))
-		k := new(Known)
-		know(t, k, home, "keys")
-		know(t, k, pass)
-		k.Settle()
-		before := picture(t, filepath.Join(box, "a"))
-		for _, p := range []string{"a/b/home", "a/b/home/keys", "a/b/home/keys/deep", "link"} {
-			_, err := OpenRoot(filepath.Join(box, p), Keep{Known: func() *Known { return k }})
-			if !errors.Is(err, &abi.Error{Code: "F1-FIL-012"}) {
-				t.Errorf("%s is granted: %v", p, err)
-			}
-		}
-		g := grantOf(t, box, old, func() *Known { return k })
-		for _, p := range []string{"m/a/b/home", "m/a/b/home/keys", "m/a/b/home/config", "m/a/b/home/keys/key", "m/a/b/home/keys/deep/x", "m/link/keys/key", "m/a/other/../b/home/config", "m/a/other/pass", "m/hard"} {
-			refused := func(what string, e abi.Errno) {
-				t.Helper()
-				if e != abi.ENOTCAPABLE || g.obj.Refused != abi.RefuseSystem {
-					t.Errorf("%s %s: %v %v", what, p, e, g.obj.Refused)
-				}
-			}
-			refused("read", second(g.open(3, p, 0, abi.RightFDRead)))
-			refused("write", second(g.open(3, p, 0, abi.RightFDWrite)))
-			refused("cut", second(g.open(3, p, abi.OFlagTrunc, abi.RightFDWrite)))
-			refused("create", second(g.open(3, p, abi.OFlagCreat, abi.RightFDWrite)))
-			refused("stat", g.do(abi.PathFilestatGet, 3, 0, p))
-			refused("unlink", g.do(abi.PathUnlinkFile, 3, p))
-			refused("rename", g.do(abi.PathRename, 3, p, 3, "m/got"))
-			refused("link", g.do(abi.PathLink, 3, 0, p, 3, "m/got"))
-			if e := g.do(abi.PathRename, 3, "m/a/other", 3, p); e != abi.ENOTCAPABLE {
-				t.Errorf("rename to %s: %v", p, e)
-			}
-		}
-		for _, p := range []string{"m/a/b", "m/a", "m/a/other"} {
-			want(t, "rename "+p, g.do(abi.PathRename, 3, p, 3, p+"2"), abi.EBUSY)
-		}
-		if after := picture(t, filepath.Join(box, "a")); after != before {
-			t.Errorf("what is kept was\n%s\nand is\n%s", before, after)
-		}
-		must(t, second(g.open(3, "m/a/other/new", abi.OFlagCreat, abi.RightFDWrite)))
-		must(t, g.do(abi.PathUnlinkFile, 3, "m/a/other/new"))
-	})
-}
-
 // TestKnownIsTold from what got its number later, and what was moved away from what
 // it lay in.
 func TestKnownIsTold(t *testing.T) {
@@ -160,11 +107,12 @@ func TestKnownLater(t *testing.T) {
 		at, e := g.open(3, "m/a/b/home", abi.OFlagDirectory, every)
 		must(t, e)
 		must(t, second(g.open(at, "config", 0, abi.RightFDRead)))
-		must(t, second(g.open(3, "m/a/b/home/keys/deep", abi.OFlagDirectory, every)))
+		check(t, os.MkdirAll(filepath.Join(home, "others", "deep"), 0o755)) // which nobody notes
+		must(t, second(g.open(3, "m/a/b/home/others/deep/f", abi.OFlagCreat, abi.RightFDWrite)))
 		k := new(Known)
 		know(t, k, home, "keys")
 		now.Store(k.Settle())
-		for _, p := range []string{"config", "keys", "keys/key", "keys/deep", "new"} {
+		for _, p := range []string{"config", "keys", "keys/key", "keys/deep", "others/deep/f", "new"} {
 			if e := second(g.open(at, p, 0, abi.RightFDRead)); e != abi.ENOTCAPABLE {
 				t.Errorf("%s from the open folder: %v", p, e)
 			}
@@ -176,10 +124,6 @@ func TestKnownLater(t *testing.T) {
 			t.Errorf("a new file in the open folder: %v", e)
 		}
 		want(t, "rename", g.do(abi.PathRename, 3, "m/a/b", 3, "m/a/c"), abi.EBUSY)
-		now.Store(AllKept())
-		if e := second(g.open(3, "m/a/other", abi.OFlagDirectory, every)); e != abi.ENOTCAPABLE {
-			t.Errorf("nothing is known, and a guest gets in: %v", e)
-		}
 	})
 }
 
@@ -208,6 +152,27 @@ func TestKeptFiles(t *testing.T) {
 		must(t, second(g.open(3, "m/usr/bin/another", abi.OFlagCreat, abi.RightFDWrite)))
 		if got := read(t, exe); got != "PROGRAM" {
 			t.Errorf("the program is %q", got)
+		}
+	})
+}
+
+// TestKnownMovesIn: it is known too where it lies only since the grant was opened.
+func TestKnownMovesIn(t *testing.T) {
+	inModes(t, func(t *testing.T, old bool) {
+		base := t.TempDir()
+		home, box := nodes(t, base), filepath.Join(base, "box")
+		check(t, os.MkdirAll(filepath.Join(box, "in"), 0o755))
+		k := new(Known)
+		know(t, k, home, "keys")
+		k.Settle()
+		if numberOf(t, home).Birth == 0 {
+			t.Skip("the file system tells no birth")
+		}
+		g := grantOf(t, box, old, func() *Known { return k })
+		must(t, second(g.open(3, "m/in/f", abi.OFlagCreat, abi.RightFDWrite)))
+		check(t, os.Rename(home, filepath.Join(box, "in", "moved")))
+		for _, p := range []string{"m/in/moved", "m/in/moved/config", "m/in/moved/keys", "m/in/moved/keys/key"} {
+			want(t, p, second(g.open(3, p, 0, abi.RightFDRead)), abi.ENOTCAPABLE)
 		}
 	})
 }

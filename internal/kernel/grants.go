@@ -78,7 +78,10 @@ func (r *run) world(limits abi.Limits) (*provider.World, func(), error) {
 	c.Mounts = append(c.Mounts, provider.Mount{Guest: ScratchFolder, Root: scratch, Base: true, Full: abi.LimitScratch})
 	var keep host.Keep
 	if len(r.spec.Mounts) > 0 {
-		keep = r.k.keep()
+		var err error
+		if keep, err = r.k.keep(); err != nil {
+			return nil, nil, err
+		}
 	}
 	for i, m := range r.spec.Mounts {
 		root, err := host.OpenRoot(m.Host, keep)

@@ -1,8 +1,11 @@
 package kernel
 
 import (
+	"errors"
+
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/keys"
+	"github.com/forgeone/forgeone/internal/register"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
@@ -10,7 +13,13 @@ import (
 // encrypted with something else; unlock names the file that opens them. Whoever
 // has the folder open goes on working.
 func Protect(home, unlock string, p keys.Protection) error {
-	return aloneWithKeys(home, func(dir string) error { return keys.Protect(dir, unlock, p) })
+	return aloneWithKeys(home, func(dir string) error {
+		// What opens the keys from now on is kept from guests from now on.
+		if err := noteHome(register.At(""), Home(home), unlock, p.Passphrase); err != nil && !errors.Is(err, register.ErrNowhere) {
+			return err
+		}
+		return keys.Protect(dir, unlock, p)
+	})
 }
 
 // Unprotect puts the private keys of a state folder in the clear again.

@@ -19,8 +19,8 @@ type registered struct {
 	own []string // files of this process that are kept beside the state folder
 	err error    // the state folder could not be noted
 
-	mu      sync.Mutex
-	counter *sys.Counter // rises with each change; nil: not asked for yet, or there is none
+	mu      sync.Mutex                  // held while the register is read
+	counter atomic.Pointer[sys.Counter] // rises with each change; nil: not asked for yet, or there is none
 	now     atomic.Pointer[knownAt]
 }
 
@@ -28,6 +28,7 @@ type registered struct {
 type knownAt struct {
 	value uint64
 	known *host.Known
+	err   error // the register can't be read: everything is kept
 }
 
 // parts names the folders of a state folder whose files a guest is kept from, by
@@ -90,8 +91,10 @@ func startRegister(_ context.Context, k *Kernel) error {
 	return k.registered.err
 }
 
-// keep says what the guests of this kernel are kept from.
-func (k *Kernel) keep() host.Keep {
+// keep says what the guests of this kernel are kept from, for grants that are opened
+// now. While they are open it is asked what has come since; what can't be known any
+// more is then all that there is.
+func (k *Kernel) keep() (host.Keep, error) {
 	r := &k.registered
 	r.Occupy()
 	paths := append(k.home.folders(), k.home.Log())
@@ -101,14 +104,13 @@ func (k *Kernel) keep() host.Keep {
 		}
 	}
 	r.mu.Lock()
-	if r.counter == nil {
-		r.counter = r.Counter()
-	}
-	if r.counter == nil {
-		r.now.Store(nil) // what has changed since the last run is seen now or never
+	if r.counter.Load() == nil {
+		r.counter.Store(r.Counter())
+		r.now.Store(nil) // without one, what has changed since the last run is seen now or never
 	}
 	r.mu.Unlock()
-	return host.Keep{Paths: paths, Known: k.known}
+	k.known()
+	return host.Keep{Paths: paths, Known: k.known}, r.now.Load().err
 }
 
 // known is what is registered now. It costs a look at a number that the processes
@@ -116,8 +118,8 @@ func (k *Kernel) keep() host.Keep {
 func (k *Kernel) known() *host.Known {
 	r := &k.registered
 	var value uint64
-	if r.counter != nil {
-		value = r.counter.Load()
+	if c := r.counter.Load(); c != nil {
+		value = c.Load()
 	}
 	if n := r.now.Load(); n != nil && n.value == value && value != sys.Lost {
 		return n.known
@@ -136,7 +138,7 @@ func (k *Kernel) known() *host.Known {
 	for i := range things {
 		addThing(known, &things[i])
 	}
-	r.now.Store(&knownAt{value, known.Settle()})
+	r.now.Store(&knownAt{value, known.Settle(), err})
 	return known
 }
 
@@ -155,8 +157,9 @@ func number(id sys.Identity) host.Number { return host.Number{Ino: id.Ino, Birth
 
 // close gives up the view.
 func (r *registered) close() error {
-	if r.counter == nil {
+	c := r.counter.Load()
+	if c == nil {
 		return nil
 	}
-	return r.counter.Close()
+	return c.Close()
 }

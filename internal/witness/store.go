@@ -12,6 +12,7 @@ import (
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/evidence"
 	"github.com/forgeone/forgeone/internal/keys"
+	"github.com/forgeone/forgeone/internal/register"
 	"github.com/forgeone/forgeone/internal/seal"
 	"github.com/forgeone/forgeone/internal/sys"
 )
@@ -41,6 +42,15 @@ type store struct {
 func openStore(dir, name string) (*store, error) {
 	if err := os.MkdirAll(filepath.Join(dir, headsDir), 0o700); err != nil {
 		return nil, folder(dir, err)
+	}
+	// Its key, and what it has vouched for, are for no guest of this user's, wherever
+	// the folder lies.
+	things, err := register.Describe(dir, headsDir)
+	if err != nil {
+		return nil, folder(dir, err)
+	}
+	if err := register.At("").Note(things); err != nil && !errors.Is(err, register.ErrNowhere) {
+		return nil, err
 	}
 	lock, ok, err := sys.TryLock(filepath.Join(dir, lockFile))
 	if err != nil {

@@ -27,21 +27,8 @@ func TestKeptFolders(t *testing.T) {
 // knownOf is what is known of a folder or file that another process uses.
 func knownOf(t testing.TB, home string, parts ...string) Keep {
 	t.Helper()
-	number := func(path string) Number {
-		var st unix.Stat_t
-		check(t, stat(path, &st))
-		return Number{Ino: st.Ino, Birth: birthAt(unix.AT_FDCWD, path, 0)}
-	}
-	var above []Number
-	for p := home; p != "/"; {
-		p = filepath.Dir(p)
-		above = append(above, number(p))
-	}
 	k := new(Known)
-	k.Add(home, number(home), above)
-	for _, n := range parts {
-		k.Add(filepath.Join(home, n), number(filepath.Join(home, n)), nil)
-	}
+	know(t, k, home, parts...)
 	k.Settle()
 	return Keep{Known: func() *Known { return k }}
 }

@@ -57,8 +57,8 @@ func (k *Known) Add(path string, id Number, above []Number) {
 // Settle is called once all was added.
 func (k *Known) Settle() *Known {
 	order := func(a, b numbered) int { return cmp.Compare(a.ino, b.ino) }
-	slices.SortStableFunc(k.items, order)
-	slices.SortStableFunc(k.above, order)
+	slices.SortFunc(k.items, order)
+	slices.SortFunc(k.above, order)
 	return k
 }
 

@@ -249,8 +249,8 @@ func (c *Child) cause(e End) Cause {
 		return CauseCrash
 	case c.killed.Load() && st.ExitCode() < 0:
 		return CauseKilled
-	case len(c.answer.b) == 0 || c.answer.b[0] != begun:
-		return CauseWalls
+	case (len(c.answer.b) == 0 || c.answer.b[0] != begun) && !outOfMemory(text, e.Memory, c.memory):
+		return CauseWalls // with so little memory that it can't begin it is the limit
 	case st.ExitCode() == exitDone:
 		return CauseDone // also if it was killed too late
 	case outOfThreads(text) && e.Memory < c.memory/2: // else its stack found no room in its memory

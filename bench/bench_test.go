@@ -4,11 +4,19 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/forgeone/forgeone/internal/kernel"
 )
+
+func TestMain(m *testing.M) {
+	kernel.Main() // modules are compiled in children of this binary
+	os.Exit(m.Run())
+}
 
 // TestQuick goes once through every section with next to no work in it: every
 // figure must come out, whatever it is. Nothing here is timed.

@@ -16,9 +16,12 @@ import (
 	"os"
 	"regexp"
 	"runtime/pprof"
+
+	"github.com/forgeone/forgeone/internal/kernel"
 )
 
 func main() {
+	kernel.Main() // children that compile end here
 	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)

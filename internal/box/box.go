@@ -171,9 +171,7 @@ func (b *Box) Start(t Task) (*Child, error) {
 	}
 	c.cmd = &exec.Cmd{
 		Path: b.path, Args: []string{childName, t.Job, t.Arg, strconv.FormatUint(t.Memory, 10), strconv.FormatUint(seconds, 10)},
-		// The runtime would look up the processors of the control group again and again, and
-		// the C library those of the machine.
-		Env: []string{"GOMAXPROCS=2", "GOTRACEBACK=none", "MALLOC_ARENA_MAX=1"}, Dir: "/",
+		Env: environment(t.Memory), Dir: "/",
 		Stdin: bytes.NewReader(t.In), Stdout: &c.answer, Stderr: &c.stderr,
 		SysProcAttr: attributes(),
 	}
@@ -191,6 +189,17 @@ func (b *Box) Start(t Task) (*Child, error) {
 		}
 	}()
 	return c, <-started
+}
+
+// environment is what the runtimes of a child go by that may have memory bytes. They
+// would look up the processors of the control group, and of the machine, again and
+// again. Garbage is collected late, because most children end before it is worth it,
+// and early once half of the memory is used, so that what fits is not refused.
+func environment(memory uint64) []string {
+	return []string{
+		"GOMAXPROCS=2", "GOTRACEBACK=none", "MALLOC_ARENA_MAX=1",
+		"GOGC=400", "GOMEMLIMIT=" + strconv.FormatUint(memory/2, 10),
+	}
 }
 
 // Done is closed once the child has ended.

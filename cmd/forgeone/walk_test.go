@@ -27,15 +27,24 @@ import (
 func opened(t *testing.T, pid int) (names []string) {
 	t.Helper()
 	proc := "/proc/" + strconv.Itoa(pid)
-	for _, dir := range []string{proc + "/fd", proc + "/map_files"} {
-		links, err := os.ReadDir(dir)
-		if err != nil {
+	fds, err := os.ReadDir(proc + "/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range fds {
+		to, err := os.Readlink(filepath.Join(proc, "fd", l.Name()))
+		if err != nil && !os.IsNotExist(err) { // closed meanwhile
 			t.Fatal(err)
 		}
-		for _, l := range links {
-			if to, err := os.Readlink(filepath.Join(dir, l.Name())); err == nil {
-				names = append(names, to)
-			}
+		names = append(names, to)
+	}
+	maps, err := os.ReadFile(proc + "/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(maps)) {
+		if _, name, named := strings.Cut(strings.TrimSuffix(line, "\n"), " /"); named {
+			names = append(names, "/"+name)
 		}
 	}
 	if exe, err := os.Readlink(proc + "/exe"); err == nil {
@@ -74,38 +83,119 @@ func tree(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// contents are the digests of files, by name. What grows while the kernel works, and
-// is checked by its own means, is left out.
-func contents(t *testing.T, names []string) map[string]string {
+// states tell of each name what it leads to: the kind, the mode and the inode, and of a
+// file what is in it. Of a file that grows while the kernel works, and is checked by its
+// own means, the content is left out; of one that is written anew, the inode too.
+func states(t *testing.T, names []string, bases ...string) map[string]string {
 	t.Helper()
 	m := map[string]string{}
 	for _, p := range names {
 		st, err := os.Lstat(p)
-		if err != nil || !st.Mode().IsRegular() || grows(p) {
-			continue
+		if os.IsNotExist(err) {
+			continue // it had no name any more
 		}
-		f, err := os.Open(p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := sha256.New()
-		_, err = io.Copy(h, f)
-		f.Close()
-		if err != nil {
-			t.Fatal(err)
+		how := kept
+		for _, base := range bases {
+			if rel, err := filepath.Rel(base, p); err == nil && !strings.HasPrefix(rel, "..") {
+				how = changes(rel)
+			}
 		}
-		m[p] = fmt.Sprintf("%x %v %v %d", h.Sum(nil), st.Mode(), st.ModTime(), st.Sys().(*syscall.Stat_t).Ino)
+		m[p] = st.Mode().String()
+		if how != anew {
+			m[p] += fmt.Sprint(" ", st.Sys().(*syscall.Stat_t).Ino)
+		}
+		if how == kept && st.Mode().IsRegular() {
+			m[p] += fmt.Sprint(" ", st.ModTime(), " ", digestOf(t, p))
+		}
 	}
 	return m
 }
 
-func grows(p string) bool {
-	for _, part := range []string{"/log/", "/recordings/", "/cache/", "/state", "forgeone.register/", "forgeone-register-", ".lock"} {
-		if strings.Contains(p, part) {
-			return true
+func digestOf(t *testing.T, p string) string {
+	t.Helper()
+	f, err := os.Open(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err = io.Copy(h, f); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%x", h.Sum(nil))
+}
+
+const (
+	kept = iota
+	grows
+	anew
+)
+
+// changes tells what the kernel's own work does to a file of a state folder, or of the
+// register, by its name in there.
+func changes(rel string) int {
+	dir, _, _ := strings.Cut(rel, string(filepath.Separator))
+	switch {
+	case rel == "things":
+		return anew
+	case dir == "log", dir == "recordings", rel == filepath.Join("cache", "compiling"), rel == "counter":
+		return grows
+	}
+	return kept
+}
+
+// static builds the product, which is one static binary; a test's is linked with
+// libraries of the machine.
+func static(t *testing.T, path string) {
+	t.Helper()
+	build := exec.Command("go", "build", "-o", path, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// TestNoProc: where there is no /proc, which tells a process of which file it is made,
+// modules are compiled all the same, and guests are kept from that file all the same.
+func TestNoProc(t *testing.T) {
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		t.Skip("SKIPPED: this test needs Linux and root, for chroot")
+	}
+	base := t.TempDir()
+	for _, d := range []string{"bin", "var/tmp", "own"} {
+		if err := os.MkdirAll(filepath.Join(base, d), 0o755); err != nil {
+			t.Fatal(err)
 		}
 	}
-	return false
+	static(t, filepath.Join(base, "bin/forgeone"))
+	if err := buildGuest(filepath.Join(base, "walker.wasm"), ".", "./testdata/guests/walker"); err != nil {
+		t.Fatal(err)
+	}
+	was := digestOf(t, filepath.Join(base, "bin/forgeone"))
+	forgeone := func(args ...string) string {
+		t.Helper()
+		c := exec.Command("/bin/forgeone", args...)
+		c.Args[0], c.Dir, c.SysProcAttr = "forgeone", "/", &syscall.SysProcAttr{Chroot: base}
+		c.Env = []string{"FORGEONE_HOME=/home", "PATH=/bin"}
+		c.Stdin = strings.NewReader("/w/bin/forgeone\n/w/home/config\n/w/var/tmp/forgeone-register-0/things\n")
+		out, err := c.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	forgeone("init")
+	out := forgeone("run", "-q", "walker.wasm", "--mount", "/:/w:rw", "--", "/w/own")
+	if strings.Contains(out, "got: ") || !strings.Contains(out, "tried 30") {
+		t.Errorf("the guest says %s", out)
+	}
+	if digestOf(t, filepath.Join(base, "bin/forgeone")) != was {
+		t.Error("the program was changed")
+	}
+	forgeone("replay", "last")
 }
 
 // TestWalk: a hostile guest with all of "/" to write to is handed every name that the
@@ -126,12 +216,7 @@ func TestWalk(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// The product is one static binary; a test's is linked with libraries of the machine.
-	build := exec.Command("go", "build", "-o", in("bin/forgeone"), ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	static(t, in("bin/forgeone"))
 	if err := buildGuest(in("walker.wasm"), ".", "./testdata/guests/walker"); err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +293,8 @@ func TestWalk(t *testing.T) {
 			t.Errorf("%s is not among %q", want, names)
 		}
 	}
-	before := contents(t, names)
+	bases := append([]string{in("one"), in("two")}, register.At("").Folders()...)
+	before := states(t, names, bases...)
 	for _, p := range names {
 		fmt.Fprintln(stdin, "/w"+p)
 	}
@@ -225,7 +311,7 @@ func TestWalk(t *testing.T) {
 	if n, _ := strconv.Atoi(strings.TrimPrefix(tried, "tried ")); n < 10*len(names) || n == 0 {
 		t.Errorf("the guest says %q of %d names", tried, len(names))
 	}
-	if after := contents(t, names); !maps.Equal(before, after) {
+	if after := states(t, names, bases...); !maps.Equal(before, after) {
 		for p := range before {
 			if before[p] != after[p] {
 				t.Errorf("%s was %s, is %s", p, before[p], after[p])

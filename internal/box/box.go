@@ -10,7 +10,8 @@
 //   - seccomp, where the kernel has it, lets through what the Go runtime needs once it
 //     runs, and no call by which a file is opened, a program or process started, a
 //     socket made, or another process touched.
-//   - RLIMIT_DATA and RLIMIT_CPU end it; it has no descriptors but three pipes.
+//   - RLIMIT_DATA, RLIMIT_AS and RLIMIT_CPU end it; it has no descriptors but three
+//     pipes, and no name leads to those.
 //   - PR_SET_PDEATHSIG ends it with its parent, stopped or not.
 //
 // Elsewhere a child is a process of its own without these walls. Box.Walls says which
@@ -24,6 +25,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -117,7 +119,10 @@ type Box struct{ path string }
 // first, or if path is empty of this program's. ErrNotReady: this one does not.
 func New(path string) (*Box, error) {
 	if path != "" {
-		_, err := os.Stat(path)
+		path, err := filepath.Abs(path) // a child begins in another folder
+		if err == nil {
+			_, err = os.Stat(path)
+		}
 		return &Box{path}, err
 	}
 	if !ready.Load() {
@@ -125,6 +130,25 @@ func New(path string) (*Box, error) {
 	}
 	path, err := own()
 	return &Box{path}, err
+}
+
+// Executable is the file of this program's binary by its name, which is what a next
+// process runs, and this one's children where there is no /proc. It is empty where
+// nobody knows the name.
+func Executable() string {
+	p, _ := named() // no children either, then
+	return p
+}
+
+func named() (string, error) {
+	if p, err := os.Executable(); err == nil {
+		return p, nil
+	}
+	p, err := exec.LookPath(os.Args[0])
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(p)
 }
 
 // wallsJob is a job of all boxes: to say what walls there are.

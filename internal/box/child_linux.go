@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,7 +25,7 @@ func own() (string, error) {
 	if _, err := os.Stat(self); err == nil {
 		return self, nil
 	}
-	return exec.LookPath(os.Args[0]) // without /proc nobody tells
+	return named()
 }
 
 // attributes make a child die with its parent, and keep what a terminal sends from

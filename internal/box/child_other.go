@@ -10,7 +10,7 @@ import (
 )
 
 // own is the way to this program's binary.
-func own() (string, error) { return os.Executable() }
+func own() (string, error) { return named() }
 
 func attributes() *syscall.SysProcAttr { return nil }
 

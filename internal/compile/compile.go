@@ -332,8 +332,8 @@ func (o *Outside) failed(end box.End, late bool) error {
 		return &abi.Error{Code: "F1-RUN-169", What: "the process that compiles could not be started and confined", Err: textOf(end.Text), Hint: "forgeone doctor"}
 	default:
 		return &abi.Error{
-			Code: "F1-RUN-167", What: "the process that compiled the module was ended from outside: the machine is short of memory, most likely",
-			Err: syscall.ENOMEM, Hint: "free -m # and try again",
+			Code: "F1-RUN-167", What: "the process that compiled the module was ended from outside: the machine is short of memory, or `ulimit -Ht` leaves it too little time",
+			Err: syscall.ENOMEM, Hint: "free -m; ulimit -Ht # and try again",
 		}
 	}
 	return &wasm.Lasting{Err: e}

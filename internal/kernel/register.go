@@ -3,10 +3,10 @@ package kernel
 import (
 	"context"
 	"errors"
-	"os"
 	"sync"
 	"sync/atomic"
 
+	"github.com/forgeone/forgeone/internal/box"
 	"github.com/forgeone/forgeone/internal/provider/host"
 	"github.com/forgeone/forgeone/internal/register"
 	"github.com/forgeone/forgeone/internal/sys"
@@ -37,22 +37,12 @@ func (h Home) parts() []string {
 	return []string{"keys", "log", "recordings", "packages", "policies", "modules", "cache", "cache/tiles"}
 }
 
-// executable is the program that this process runs, empty where the operating system
-// does not tell: without /proc.
-func executable() string {
-	p, err := os.Executable()
-	if err != nil {
-		return ""
-	}
-	return p
-}
-
 // noteHome makes sure that the state folder and the files beside it stand in the
 // register: the executable, which a next process runs, and those of unlock, which open
 // the keys.
 func noteHome(r *register.Register, h Home, unlock ...string) error {
 	things, err := register.Describe(string(h), h.parts()...)
-	for _, p := range append([]string{executable()}, unlock...) {
+	for _, p := range append([]string{box.Executable()}, unlock...) {
 		if p == "" || err != nil {
 			continue
 		}
@@ -98,7 +88,7 @@ func (k *Kernel) keep() (host.Keep, error) {
 	r := &k.registered
 	r.Occupy()
 	paths := append(k.home.folders(), k.home.Log())
-	for _, p := range append(append(r.Folders(), executable()), r.own...) {
+	for _, p := range append(append(r.Folders(), box.Executable()), r.own...) {
 		if p != "" {
 			paths = append(paths, p)
 		}

@@ -330,9 +330,12 @@ func read(dir string) (f file, err error) {
 		err = ours(dir)
 	}
 	if errors.Is(err, errNotOurs) {
+		hint := "chmod go= " + quote(dir)
+		if st, err := os.Lstat(dir); err == nil && !st.IsDir() { // a link: what it leads to is not ours to judge
+			hint = "mv " + quote(dir) + " " + quote(dir+".damaged") + doctor
+		}
 		return f, &abi.Error{
-			Code: CodeDamaged, What: "the register of this user's state folders can't be believed: others may write to it", Where: dir, Err: err,
-			Hint: "chmod go= " + quote(dir),
+			Code: CodeDamaged, What: "the register of this user's state folders can't be believed: others may write to it", Where: dir, Err: err, Hint: hint,
 		}
 	}
 	if err == nil {
@@ -341,11 +344,14 @@ func read(dir string) (f file, err error) {
 	if err != nil {
 		return f, &abi.Error{
 			Code: CodeDamaged, What: "the register of this user's state folders can't be read: guests can't be kept from what is not known", Where: path, Err: err,
-			Hint: "mv " + quote(path) + " " + quote(path+".damaged") + " && forgeone doctor # and `forgeone doctor --home FOLDER` for each other state folder",
+			Hint: "mv " + quote(path) + " " + quote(path+".damaged") + doctor,
 		}
 	}
 	return f, nil
 }
+
+// doctor notes a state folder again: what else was in a register that was put aside.
+const doctor = " && forgeone doctor # and `forgeone doctor --home FOLDER` for each other state folder"
 
 func unwritten(dir string, err error) error {
 	return &abi.Error{

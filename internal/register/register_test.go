@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -105,6 +107,69 @@ func TestAtOnce(t *testing.T) {
 	}
 }
 
+const noteHelper = "FORGEONE_TEST_NOTE"
+
+// TestProcesses: of many processes that note at the same time nobody is lost, and
+// whoever has the counter mapped sees a change.
+func TestProcesses(t *testing.T) {
+	if what := os.Getenv(noteHelper); what != "" {
+		place, dir, _ := strings.Cut(what, ":")
+		for i := range 10 {
+			check(t, At(place).Note(home(t, filepath.Join(dir, fmt.Sprint(i)))))
+		}
+		return
+	}
+	place, base := t.TempDir(), t.TempDir()
+	check(t, At(place).Note(home(t, filepath.Join(base, "own"))))
+	c := At(place).Counter()
+	defer c.Close()
+	before := c.Load()
+	var all sync.WaitGroup
+	for i := range 6 {
+		all.Go(func() {
+			p := exec.Command(os.Args[0], "-test.run=^TestProcesses$")
+			p.Env = append(os.Environ(), noteHelper+"="+place+":"+filepath.Join(base, fmt.Sprint(i)))
+			if out, err := p.CombinedOutput(); err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+	all.Wait()
+	if n := len(paths(t, At(place))); n != 61 {
+		t.Errorf("%d of 61", n)
+	}
+	if after := c.Load(); after != before+60 {
+		t.Errorf("the counter was %d, is %d", before, after)
+	}
+}
+
+// TestOthers: a folder that another user made, under the name of this one's register,
+// is neither believed nor written to.
+func TestOthers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("SKIPPED: this test needs root, to make a folder of another user")
+	}
+	base := t.TempDir()
+	theirs, ours := filepath.Join(base, "theirs"), filepath.Join(base, "ours")
+	things := home(t, filepath.Join(base, "home"))
+	check(t, At(theirs).Note(home(t, filepath.Join(base, "trap"))))
+	check(t, os.Chown(theirs, 12345, 12345))
+	was, err := os.ReadFile(filepath.Join(theirs, fileName))
+	check(t, err)
+	r := At(theirs)
+	r.places = append(r.places, ours)
+	check(t, r.Note(things))
+	if got := paths(t, r); !slices.Equal(got, []string{things[0].Path}) {
+		t.Errorf("it holds %q", got)
+	}
+	if is, err := os.ReadFile(filepath.Join(theirs, fileName)); err != nil || !bytes.Equal(is, was) {
+		t.Errorf("theirs was changed: %v", err)
+	}
+	if err := At(theirs).Note(things); !errors.Is(err, ErrNowhere) {
+		t.Errorf("theirs alone: %v", err)
+	}
+}
+
 // TestGone: of what is no longer there only so much is remembered, and what is there
 // is never forgotten for it.
 func TestGone(t *testing.T) {
@@ -138,6 +203,10 @@ func TestDamaged(t *testing.T) {
 		},
 		"large":    func(p string) { check(t, os.Truncate(filepath.Join(p, fileName), maxFile+1)) },
 		"writable": func(p string) { check(t, os.Chmod(p, 0o777)) },
+		"a link": func(p string) {
+			check(t, os.Rename(p, p+".real"))
+			check(t, os.Symlink(p+".real", p))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			place := t.TempDir()
@@ -151,6 +220,15 @@ func TestDamaged(t *testing.T) {
 			}
 			if err := At(place).Note(things); abi.CodeOf(err) != CodeDamaged {
 				t.Errorf("note: %v", err)
+			}
+			// What the hint says helps.
+			paste, _, _ := strings.Cut(e.Hint, " && ")
+			if out, err := exec.Command("sh", "-c", paste).CombinedOutput(); err != nil {
+				t.Fatalf("%s: %v: %s", paste, err, out)
+			}
+			check(t, At(place).Note(things))
+			if got := paths(t, At(place)); !slices.Contains(got, things[0].Path) {
+				t.Errorf("after %s it holds %q", paste, got)
 			}
 		})
 	}

@@ -244,12 +244,15 @@ func (t *turn) look(ctx context.Context) (crowd int, err error) {
 	if err != nil {
 		return 0, t.o.noTable(err)
 	}
-	if t.behind && first {
+	if t.behind && first && t.changed() { // else nothing came of the other, and this one goes on in its place
 		return 0, wasm.ErrElsewhere
 	}
 	t.behind = !first
 	return crowd, t.change(was)
 }
+
+// changed tells whether the module need not be compiled any more.
+func (t *turn) changed() bool { return t.job.Changed != nil && t.job.Changed() }
 
 // change takes the step from the state was to the row's.
 func (t *turn) change(was state) (err error) {
@@ -260,7 +263,7 @@ func (t *turn) change(was state) (err error) {
 		t.ran += time.Since(t.since)
 	}
 	switch {
-	case t.row.state == running && t.child == nil && t.job.Changed != nil && t.job.Changed():
+	case t.row.state == running && t.child == nil && t.changed():
 		return wasm.ErrElsewhere // between the look into the cache and this turn
 	case t.row.state == running && t.child == nil:
 		cpu := 2 * t.o.Deadline // of two threads

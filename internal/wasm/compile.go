@@ -35,8 +35,8 @@ type Outside interface {
 	Compile(ctx context.Context, job Job, done func(answer []byte, err error) error) error
 }
 
-// ErrElsewhere says that another has compiled the module, or has given it up: look
-// in the cache.
+// ErrElsewhere says that another has compiled the module, or failed for good: look in
+// the cache.
 var ErrElsewhere = errors.New("the module was compiled by another")
 
 // Lasting is the end of a compilation that another attempt would come to as well,

@@ -342,3 +342,24 @@ func anchors(page string) map[string]bool {
 	}
 	return as
 }
+
+// TestWrap: the lines of a page's text have at most 100 columns. Tables, blocks of code
+// and a word that is longer stay as they are.
+func TestWrap(t *testing.T) {
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range append(pages, "README.md", "CHANGELOG.md") {
+		code := false
+		for i, line := range strings.Split(doc(t, page), "\n") {
+			if strings.HasPrefix(strings.TrimSpace(line), "```") {
+				code = !code
+			}
+			apart := code || strings.HasPrefix(line, "|") || strings.HasPrefix(line, "    ") || strings.HasPrefix(line, "`") && strings.Count(line, "`") == 2
+			if n := len([]rune(line)); n > 100 && !apart {
+				t.Errorf("%s:%d: %d columns", page, i+1, n)
+			}
+		}
+	}
+}

@@ -49,6 +49,11 @@ type Call struct {
 	Limit Limit
 	// Stop, when not OutcomeNone, ends the run at this call.
 	Stop Outcome
+	// Work is what the call did so far: each counts where it works.
+	Work Tally
+	// Charge is the fuel that the call costs. The gate sets it before the call is
+	// recorded; it is 0 for a call that was refused a place in the recording.
+	Charge uint64
 }
 
 // Reset makes c ready for a call of r at index.

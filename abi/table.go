@@ -164,6 +164,8 @@ type Row struct {
 	// Needs are the base rights that the descriptor in Params[0] must carry;
 	// those that depend on arguments are the provider's to check.
 	Needs Rights
+	// Price is what a call is charged for its work, in fuel.
+	Price Price
 	// Blocks says that Perform may wait: its result is rechecked against the
 	// policy in force before it reaches the guest.
 	Blocks bool

@@ -15,6 +15,8 @@ type World interface {
 	Resolve(c *abi.Call, o *abi.Object)
 	// Perform does c on the very object that was decided on and sets its answer.
 	Perform(c *abi.Call, o *abi.Object)
+	// Charge is what c, which was on o and is answered, costs in fuel.
+	Charge(c *abi.Call, o *abi.Object) uint64
 	// Release frees what Resolve held. It follows every Resolve.
 	Release(o *abi.Object)
 	// StringsSize tells how many strings and bytes a StringsOut row answers now.
@@ -134,6 +136,7 @@ func (g *Gate) Do(c *abi.Call) abi.Errno {
 		c.Errno, c.Limit = d.Errno, 0
 		g.sink.Denied(c, o, d)
 	}
+	c.Charge = g.world.Charge(c, o)
 	g.rec.Commit(c, o, d)
 	g.calls++
 	g.reached |= c.Limit

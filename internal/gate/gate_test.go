@@ -19,6 +19,8 @@ type tape struct {
 func (t *tape) Resolve(_ *abi.Call, o *abi.Object) { t.log = append(t.log, "resolve"); *o = t.object }
 func (t *tape) Release(*abi.Object)                { t.log = append(t.log, "release") }
 func (t *tape) StringsSize(abi.Num) (int, int)     { return 0, 0 }
+
+func (t *tape) Charge(*abi.Call, *abi.Object) uint64 { return 7 }
 func (t *tape) Perform(c *abi.Call, _ *abi.Object) {
 	t.log = append(t.log, "perform")
 	if t.perform != nil {

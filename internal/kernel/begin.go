@@ -63,7 +63,7 @@ func (r *run) tryBegin(ctx context.Context, limits abi.Limits) (err error) {
 	h := trace.Header{
 		Run: r.id, Time: k.now().UnixNano(), Workload: w.name, Bare: w.bare, Publisher: w.publisher, Standing: known.Standing,
 		Package: w.pkg, Module: w.module, Rewritten: w.Rewritten, Rewriter: rewrite.Version, Engine: wasm.Native().ID(), Arch: runtime.GOARCH,
-		Floats: w.Floats, Canonical: w.Canonical, MaxPages: maxPages(limits), Limits: limits, Slice: gate.Slice, Policy: digest, Epoch: epoch, Trust: r.trust,
+		Floats: w.Floats, Canonical: w.Canonical, Meter: abi.Meter, MaxPages: maxPages(limits), Limits: limits, Slice: gate.Slice, Policy: digest, Epoch: epoch, Trust: r.trust,
 		Args: r.args(), Env: r.spec.Env, Mounts: r.spec.Mounts, Listen: r.listen, Mode: "full",
 	}
 	if r.rec, err = trace.Create(k.home.Recording(r.id), h, k.keys.Recording, limits.Recording); err != nil {

@@ -54,7 +54,7 @@ func (t *target) depth() int {
 // staysBeneath answers EXDEV where t, once it is at to, would be or hold a link that
 // climbs and need not have done so before. Programs answer that by copying, and
 // making the link anew is refused in its turn.
-func (t *target) staysBeneath(to *target) abi.Errno {
+func (w *World) staysBeneath(t, to *target) abi.Errno {
 	was, depth := t.depth(), to.depth()
 	switch {
 	case t.name == "" || depth >= was:
@@ -69,7 +69,7 @@ func (t *target) staysBeneath(to *target) abi.Errno {
 			return e
 		}
 		defer d.Close()
-		if left := maxScanned; holdsClimbing(d, depth+1, maxScanDepth, &left) {
+		if left := maxScanned; w.holdsClimbing(d, depth+1, maxScanDepth, &left) {
 			return abi.EXDEV
 		}
 	}
@@ -79,23 +79,26 @@ func (t *target) staysBeneath(to *target) abi.Errno {
 // holdsClimbing tells whether a link beneath d, which will lie so that links in it
 // are depth folders beneath their mount point, will climb, or whether that can't
 // be told.
-func holdsClimbing(d tree.Dir, depth, deep int, left *int) bool {
+func (w *World) holdsClimbing(d tree.Dir, depth, deep int, left *int) bool {
 	entries, e := d.List()
+	w.looked += len(entries)
 	if *left -= len(entries); e != 0 || *left < 0 || deep == 0 {
 		return true
 	}
 	for _, entry := range entries {
 		switch entry.Type {
 		case abi.FiletypeSymbolicLink:
+			w.walked++
 			if text, e := d.Readlink(entry.Name); e != 0 || climbs(text, depth) {
 				return true
 			}
 		case abi.FiletypeDirectory:
+			w.walked++
 			sub, e := d.OpenDir(entry.Name)
 			if e != 0 {
 				return true
 			}
-			found := holdsClimbing(sub, depth+1, deep-1, left)
+			found := w.holdsClimbing(sub, depth+1, deep-1, left)
 			sub.Close()
 			if found {
 				return true

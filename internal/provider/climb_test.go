@@ -108,12 +108,12 @@ func TestFoldersTooLargeToMoveUp(t *testing.T) {
 	}
 	defer at.Close()
 	for left, want := range map[int]bool{1: true, maxScanDepth: true, maxScanDepth + 1: true, 1000: true} {
-		if got := holdsClimbing(at, 1, maxScanDepth, &left); got != want {
+		if got := new(World).holdsClimbing(at, 1, maxScanDepth, &left); got != want {
 			t.Error(left, got)
 		}
 	}
 	for left, want := range map[int]bool{1: true, maxScanDepth: true, maxScanDepth + 1: false} {
-		if got := holdsClimbing(at, 1, maxScanDepth+5, &left); got != want {
+		if got := new(World).holdsClimbing(at, 1, maxScanDepth+5, &left); got != want {
 			t.Error(left, got)
 		}
 	}

@@ -93,6 +93,7 @@ func (w *World) get(fd uint64) *descriptor {
 func (w *World) free() (int, bool) {
 	for w.lowest < len(w.fds) && w.fds[w.lowest] != nil {
 		w.lowest++
+		w.looked++
 	}
 	return w.lowest, w.lowest < len(w.fds) || w.lowest < int(w.limit)
 }
@@ -162,6 +163,7 @@ func (d *descriptor) lack(need abi.Rights) (abi.Refusal, abi.Errno) {
 // was called from, and all beneath it, to the name to. What was decided for the
 // old name no longer holds.
 func (w *World) renamed(from, to string) {
+	w.looked += len(w.fds)
 	for _, d := range w.fds {
 		if d == nil || d.kind != kindFile && d.kind != kindFolder {
 			continue

@@ -122,7 +122,9 @@ func (w *World) locate(fd uint64, p string, need abi.Rights, l lookup, t *target
 		t.refuse(r, e, path.Clean(d.folder.name+"/"+p))
 		t.mnt = d.folder.mnt
 	} else {
+		w.walker.names = 0
 		w.walker.find(d.folder, p, l, t)
+		w.walked += w.walker.names
 	}
 	if need&^(d.base|d.withheld) != 0 {
 		t.refused, t.errno = abi.RefuseRights, abi.ENOTCAPABLE
@@ -290,13 +292,13 @@ func (w *World) performPath(c *abi.Call) abi.Errno {
 		return t.parent.dir.SetTimes(t.name, when)
 	case abi.PathLink:
 		to := &w.held[1]
-		if e := t.staysBeneath(to); e != 0 {
+		if e := w.staysBeneath(t, to); e != 0 {
 			return e
 		}
 		return w.named(c, to, func() abi.Errno { return t.parent.dir.Link(t.name, to.parent.dir, to.name) })
 	case abi.PathRename:
 		to := &w.held[1]
-		if e := t.staysBeneath(to); e != 0 {
+		if e := w.staysBeneath(t, to); e != 0 {
 			return e
 		}
 		e := t.parent.dir.Rename(t.name, to.parent.dir, to.name)

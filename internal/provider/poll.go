@@ -25,6 +25,7 @@ func (w *World) poll(c *abi.Call) abi.Errno {
 	left := make([]time.Duration, n)
 	first := never
 	var waits waits
+	c.Work.Add(abi.WorkWait, n)
 	for i := range n {
 		s := abi.ParseSubscription(c.In[i*abi.SubscriptionSize:])
 		if s.Type > abi.EventFDWrite {
@@ -55,6 +56,7 @@ func (w *World) poll(c *abi.Call) abi.Errno {
 			return abi.EINTR
 		}
 		passed := time.Since(start)
+		c.Work.Add(abi.WorkWait, n)
 		for i := range n {
 			s := abi.ParseSubscription(c.In[i*abi.SubscriptionSize:])
 			ev := abi.Event{Userdata: s.Userdata, Type: s.Type}

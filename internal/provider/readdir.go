@@ -22,7 +22,7 @@ func (w *World) readdir(c *abi.Call, d *descriptor) abi.Errno {
 	cookie := c.Args[2]
 	if cookie == 0 || d.list == nil {
 		d.list, d.listed = nil, 0
-		list, e := d.folder.list()
+		list, e := d.folder.list(&w.looked)
 		if e != 0 {
 			return e
 		}
@@ -54,6 +54,7 @@ func (w *World) keep(d *descriptor, list []dirent) {
 		d.listed += len(list[i].name) + direntCost
 	}
 	total := 0
+	w.looked += len(w.fds)
 	for _, o := range w.fds {
 		if o != nil {
 			total += o.listed
@@ -73,8 +74,9 @@ func (w *World) keep(d *descriptor, list []dirent) {
 const direntCost = 48
 
 // list lists f: ".", "..", the mount points in it, and what its tree holds and
-// they do not shadow. A name that is not UTF-8 can't be asked for and is left out.
-func (f *folder) list() ([]dirent, abi.Errno) {
+// they do not shadow. A name that is not UTF-8 can't be asked for and is left out. What
+// was looked at is added to looked.
+func (f *folder) list(looked *int) ([]dirent, abi.Errno) {
 	self, e := f.stat()
 	if e != 0 {
 		return nil, e
@@ -86,6 +88,7 @@ func (f *folder) list() ([]dirent, abi.Errno) {
 		{name: "..", typ: abi.FiletypeDirectory},
 	}
 	if f.node != nil {
+		*looked += len(f.node.order)
 		for _, name := range f.node.order {
 			child := f.enter(f.node.children[name])
 			st, e := child.stat()
@@ -100,6 +103,7 @@ func (f *folder) list() ([]dirent, abi.Errno) {
 		return list, 0
 	}
 	entries, e := f.dir.List()
+	*looked += len(entries)
 	if e != 0 && e != abi.ENOENT { // a folder that was removed is empty
 		return nil, e
 	}

@@ -102,6 +102,7 @@ type walker struct {
 	stack []*folder // from the start to where the walk is, each held
 	pend  []segment // the innermost last
 	links int
+	names int    // that were walked since the world took the number
 	floor int    // of the component that next gave
 	at    string // its segment, from it on
 	// jumped says that the top of the stack is not the child of the one below.
@@ -220,6 +221,7 @@ func (k *walker) next() (comp string, last, slash bool) {
 			continue
 		}
 		k.at, comp, s.rest = rest, rest, ""
+		k.names++
 		if i := strings.IndexByte(rest, '/'); i >= 0 {
 			comp, s.rest = rest[:i], rest[i:]
 		}
@@ -254,6 +256,7 @@ func (k *walker) jump(top *folder, comp string) (bool, abi.Errno) {
 	}
 	i := strings.LastIndexByte(rest, '/')
 	between := k.at[:len(comp)+i]
+	k.names += strings.Count(between, "/")
 	d, e := top.dir.Beneath(between)
 	if e != 0 {
 		return false, e

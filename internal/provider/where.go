@@ -20,6 +20,7 @@ func (w *World) whereabouts(f *folder) (abi.Refusal, abi.Errno) {
 	if !ok || f.name == f.mnt.point {
 		return abi.RefuseNone, 0
 	}
+	w.walked += strings.Count(f.name, "/") // the system walks them
 	was := strings.TrimPrefix(strings.TrimPrefix(f.name, f.mnt.point), "/")
 	now, e := d.Where(was)
 	switch {
@@ -29,6 +30,7 @@ func (w *World) whereabouts(f *folder) (abi.Refusal, abi.Errno) {
 		return abi.RefuseEscape, abi.ENOTCAPABLE
 	}
 	f.name = join(f.mnt.point, now)
+	w.looked += len(w.fds)
 	for _, d := range w.fds {
 		if d != nil && d.folder == f {
 			d.memo = abi.Memo{} // of decisions on the old name

@@ -101,6 +101,8 @@ type World struct {
 	unlimited bool
 	disk      quota
 
+	walked  int // names that the call under way walked,
+	looked  int // and entries and descriptors that it went through
 	walker  walker
 	held    [2]target // what the call in flight is on; the second of rename and link
 	inodes  uint64    // the last inode number given to a synthetic folder
@@ -176,6 +178,7 @@ func (w *World) Close() {
 // Resolve says what c is on: it fills o, which is zero, and has no effect on
 // anything the guest or the host can see. Release must follow.
 func (w *World) Resolve(c *abi.Call, o *abi.Object) {
+	w.walked, w.looked = 0, 0
 	switch n := c.Row.Num; {
 	case n >= abi.FdAdvise && n <= abi.FdWrite:
 		w.resolveFD(c, o)
@@ -209,6 +212,22 @@ func (w *World) Perform(c *abi.Call, o *abi.Object) {
 	if c.Errno != 0 && c.Limit == 0 {
 		c.Limit = w.limitOf(c, c.Errno)
 	}
+}
+
+// Charge is what c, which was on o and is answered, costs in fuel. It comes before
+// Release.
+func (w *World) Charge(c *abi.Call, o *abi.Object) uint64 {
+	c.Work.Add(abi.WorkByte, len(c.In)+c.OutLen)
+	if c.Row.Paths() > 0 {
+		// A canonical name is made, decided on and recorded, however short the way to it.
+		c.Work.Add(abi.WorkByte, len(c.Path[0])+len(c.Path[1])+len(o.Name)+len(o.Name2))
+		for i := range o.Via {
+			c.Work.Add(abi.WorkByte, len(o.Via[i].Name))
+		}
+	}
+	c.Work.Add(abi.WorkName, w.walked)
+	c.Work.Add(abi.WorkEntry, w.looked)
+	return c.Row.Charge(&c.Work)
 }
 
 // Release lets go of what Resolve held in o. It always follows Resolve, whether

@@ -166,6 +166,9 @@ func (p *player) Perform(c *abi.Call, o *abi.Object) {
 	}
 }
 
+// Charge is what was charged then.
+func (p *player) Charge(*abi.Call, *abi.Object) uint64 { return p.ev.Charge }
+
 // Denied reports nothing: it was reported when it happened.
 func (p *player) Denied(*abi.Call, *abi.Object, *abi.Decision) { p.denials++ }
 

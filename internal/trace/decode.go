@@ -138,6 +138,11 @@ func (d *decoder) call(ev *Event) error {
 		}
 		ev.Limit = abi.Limit(l)
 	}
+	if flags&flagCharge != 0 {
+		if ev.Charge = d.uvarint(); ev.Charge == 0 || ev.Charge > abi.MaxCharge {
+			return fmt.Errorf("a charge of %d", ev.Charge)
+		}
+	}
 	if d.short {
 		return io.ErrUnexpectedEOF
 	}

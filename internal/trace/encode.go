@@ -78,6 +78,9 @@ func (e *encoder) head(b []byte, c *abi.Call, o *abi.Object, d *abi.Decision, x 
 	if c.Limit != 0 {
 		flags |= flagLimit
 	}
+	if c.Charge != 0 {
+		flags |= flagCharge
+	}
 	b = append(binary.AppendUvarint(b, uint64(c.Row.Num)), flags)
 	for i := range s.n {
 		v := c.Args[s.arg[i]]
@@ -115,6 +118,9 @@ func (e *encoder) head(b []byte, c *abi.Call, o *abi.Object, d *abi.Decision, x 
 	}
 	if flags&flagLimit != 0 {
 		b = binary.AppendUvarint(b, uint64(c.Limit))
+	}
+	if flags&flagCharge != 0 {
+		b = binary.AppendUvarint(b, c.Charge)
 	}
 	return b
 }

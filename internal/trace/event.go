@@ -37,6 +37,8 @@ type Event struct {
 	Limit abi.Limit
 	// Stop, when not OutcomeNone, is what the call itself ended the run with.
 	Stop abi.Outcome
+	// Charge is the fuel that the call cost, 0 where the header's Meter is.
+	Charge uint64
 	// Ret and Out are empty unless Errno is ESUCCESS.
 	Ret []byte
 	Out []byte

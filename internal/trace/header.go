@@ -44,6 +44,7 @@ type Header struct {
 	Slice     uint64     // fuel between two ticks
 	Listen    []string   // the addresses that the run's sockets listen on, in the order of their descriptors
 	Canonical bool       // every NaN that the module computes has the same bits
+	Meter     int        // the abi.Meter by which calls were charged, 0 where they were not
 }
 
 // wireMount and wireHeader are the encoding: what comes from the host is
@@ -82,6 +83,7 @@ type wireHeader struct {
 	Slice     uint64       `cbor:"25,keyasint"`
 	Listen    []string     `cbor:"26,keyasint,omitempty"` // older recordings have none
 	Canonical bool         `cbor:"27,keyasint,omitempty"` // older recordings have none
+	Meter     int          `cbor:"28,keyasint,omitempty"` // likewise
 }
 
 // public is the part of the header that anyone may read.
@@ -118,7 +120,7 @@ func (h *Header) marshal() ([]byte, error) {
 		h.Run, h.Time, h.Workload, h.Bare, h.Publisher, h.Standing, h.Package, h.Module, h.Rewritten, h.Rewriter, h.Engine, h.Arch,
 		h.Floats, h.MaxPages, h.Limits, h.Policy, h.Epoch, h.Trust, toBytes(h.Args), toBytes(h.Env),
 		[]wireMount{},
-		h.Mode, h.Table, h.Parent, h.Slice, h.Listen, h.Canonical,
+		h.Mode, h.Table, h.Parent, h.Slice, h.Listen, h.Canonical, h.Meter,
 	}
 	for _, m := range h.Mounts {
 		w.Mounts = append(w.Mounts, wireMount{Host: []byte(m.Host), Guest: []byte(m.Guest), ReadOnly: m.ReadOnly})
@@ -141,7 +143,7 @@ func (h *Header) unmarshal(b []byte) error {
 	}
 	*h = Header{
 		w.Run, w.Time, w.Workload, w.Bare, w.Publisher, w.Standing, w.Package, w.Module, w.Rewritten, w.Rewriter, w.Engine, w.Arch,
-		w.Floats, w.MaxPages, w.Limits, w.Policy, w.Epoch, w.Trust, toStrings(w.Args), toStrings(w.Env), nil, w.Mode, w.Table, w.Parent, w.Slice, w.Listen, w.Canonical,
+		w.Floats, w.MaxPages, w.Limits, w.Policy, w.Epoch, w.Trust, toStrings(w.Args), toStrings(w.Env), nil, w.Mode, w.Table, w.Parent, w.Slice, w.Listen, w.Canonical, w.Meter,
 	}
 	for _, m := range w.Mounts {
 		h.Mounts = append(h.Mounts, Mount{Host: string(m.Host), Guest: string(m.Guest), ReadOnly: m.ReadOnly})

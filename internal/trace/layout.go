@@ -24,7 +24,8 @@ const (
 	flagStop               // an outcome
 	flagSample             // duration and time
 	flagLimit              // the limit that the errno comes from
-	flagsAll   = flagLimit<<1 - 1
+	flagCharge             // the fuel that the call cost
+	flagsAll   = flagCharge<<1 - 1
 )
 
 // Limits that the text of a decision is cut to, so that its size is bounded.

@@ -79,6 +79,9 @@ func (g *Guest) call(p *plan, mod api.Module, stack []uint64) {
 		g.lift(p, i, stack)
 	}
 	errno := g.door.Do(c)
+	if c.Charge != 0 && g.gas != nil {
+		g.gas.Set(g.gas.Get() - c.Charge) // below zero the next tick sees to it
+	}
 	if c.Stop != abi.OutcomeNone {
 		g.stop, g.exit = c.Stop, c.ExitCode()
 		unwind()
@@ -215,6 +218,7 @@ func (g *Guest) iovecs(ptr, n uint32) []byte {
 	if !ok {
 		g.c.Errno = abi.EFAULT
 	}
+	g.c.Work.Add(abi.WorkVector, len(t)/abi.IovecSize)
 	return t
 }
 

@@ -1,0 +1,75 @@
+package abi
+
+// Work is a kind of work that a call does for the guest. A call is charged for its work
+// in fuel, so that fuel bounds what a guest takes of a processor whether it computes or
+// calls. What a call is charged stands in the recording with it: prices may change.
+type Work uint8
+
+// Kinds of work, by what is counted.
+const (
+	WorkCall   Work = iota // the call itself: once
+	WorkByte               // bytes that go in or out, with the paths
+	WorkName               // names that are walked: components of paths and of links
+	WorkEntry              // entries of folders, or descriptors, that are listed or gone through
+	WorkWait               // subscriptions of a poll
+	WorkVector             // iovecs
+	workEnd
+)
+
+var workNames = [workEnd]string{
+	WorkCall: "call", WorkByte: "byte", WorkName: "name walked", WorkEntry: "entry", WorkWait: "subscription", WorkVector: "iovec",
+}
+
+// Works lists every kind of work.
+func Works() []Work {
+	return []Work{WorkCall, WorkByte, WorkName, WorkEntry, WorkWait, WorkVector}
+}
+
+// String returns what is counted, as listings write it: "name walked".
+func (w Work) String() string {
+	if w < workEnd {
+		return workNames[w]
+	}
+	return "work(" + utoa(uint64(w)) + ")"
+}
+
+// Meter is the version by which calls of new recordings are charged. 0 stands for the
+// time before calls were charged.
+const Meter = 1
+
+// Price is what one of each kind of work costs in a call, in fuel: about a unit for
+// each nanosecond of a processor, of which a plain loop uses up some four. 0 stands for
+// work that a call of the row never does.
+type Price [workEnd]uint32
+
+// Tally counts the work of a call.
+type Tally [workEnd]uint32
+
+// Add counts n more of w. Beyond what a Tally holds it stays there.
+func (t *Tally) Add(w Work, n int) {
+	if sum := uint64(t[w]) + uint64(max(n, 0)); sum < 1<<32 {
+		t[w] = uint32(sum)
+	} else {
+		t[w] = 1<<32 - 1
+	}
+}
+
+// Charge is what a call of r is charged that did the work t, in fuel, below 1<<48. Work
+// whose price was forgotten costs as much as the call.
+func (r *Row) Charge(t *Tally) uint64 {
+	sum := uint64(r.Price[WorkCall])
+	for w := WorkByte; w < workEnd; w++ {
+		if n := uint64(t[w]); n > 0 {
+			price := uint64(r.Price[w])
+			if price == 0 {
+				price = uint64(r.Price[WorkCall])
+			}
+			sum += n * price
+		}
+	}
+	return min(sum, MaxCharge)
+}
+
+// MaxCharge bounds what one call is charged: a guest's counter of fuel, an i64, holds
+// more calls of it than can come between two ticks.
+const MaxCharge = 1<<48 - 1

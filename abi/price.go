@@ -70,6 +70,28 @@ func (r *Row) Charge(t *Tally) uint64 {
 	return min(sum, MaxCharge)
 }
 
+// String writes the price for people: "2500 a call, 2 a byte".
+func (p Price) String() string {
+	s := ""
+	for w, n := range p {
+		if n == 0 {
+			continue
+		}
+		if s != "" {
+			s += ", "
+		}
+		s += utoa(uint64(n)) + " " + article(workNames[w]) + " " + workNames[w]
+	}
+	return s
+}
+
+func article(noun string) string {
+	if noun[0] == 'e' || noun[0] == 'i' {
+		return "an"
+	}
+	return "a"
+}
+
 // MaxCharge bounds what one call is charged: a guest's counter of fuel, an i64, holds
 // more calls of it than can come between two ticks.
 const MaxCharge = 1<<48 - 1

@@ -20,7 +20,7 @@ type limitFlags struct {
 }
 
 func (f *limitFlags) bind(fl *pflag.FlagSet) {
-	fl.Uint64Var(&f.fuel, "fuel", 0, "stop after this many instructions, about (0: as the configuration says)")
+	fl.Uint64Var(&f.fuel, "fuel", 0, "stop after this many instructions, about, calls being charged by their work (0: as the configuration says)")
 	fl.DurationVar(&f.deadline, "deadline", 0, "stop after this long, as in 500ms or 10s (0: as the configuration says)")
 	fl.Uint64Var(&f.memory, "memory", 0, "memory limit in MiB (0: as the configuration says)")
 	fl.Uint64Var(&f.output, "output-limit", 0, "stop when stdout and stderr together pass this, in MiB (0: as the configuration says)")

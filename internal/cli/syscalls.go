@@ -17,6 +17,11 @@ type paramJSON struct {
 	Words string `json:"words,omitempty"`
 }
 
+type priceJSON struct {
+	Work string `json:"work"`
+	Fuel uint32 `json:"fuel"`
+}
+
 type syscallJSON struct {
 	Num      abi.Num     `json:"num"`
 	Module   string      `json:"module"`
@@ -27,6 +32,7 @@ type syscallJSON struct {
 	Blocks   bool        `json:"blocks,omitempty"`
 	Provided bool        `json:"provided"`
 	Errnos   []string    `json:"errnos,omitempty"`
+	Charged  []priceJSON `json:"charged"` // in fuel, for each of what is counted
 	Doc      string      `json:"doc"`
 }
 
@@ -34,6 +40,11 @@ func syscallOf(r *abi.Row) syscallJSON {
 	j := syscallJSON{Num: r.Num, Module: r.Iface.Module(), Name: r.Name, Class: r.Class.String(), Needs: uint64(r.Needs), Blocks: r.Blocks, Provided: r.Provided, Doc: r.Doc, Params: []paramJSON{}}
 	for _, p := range r.Params {
 		j.Params = append(j.Params, paramJSON{p.Name, p.Type.String(), p.Type.Dir() == abi.Out, p.Words})
+	}
+	for _, w := range abi.Works() {
+		if r.Price[w] > 0 {
+			j.Charged = append(j.Charged, priceJSON{w.String(), r.Price[w]})
+		}
 	}
 	for _, e := range r.Errnos() {
 		j.Errnos = append(j.Errnos, e.String())
@@ -98,6 +109,7 @@ func describeSyscall(w io.Writer, r *abi.Row) {
 	if es := syscallOf(r).Errnos; len(es) > 0 {
 		fmt.Fprintf(w, "answers   %s\n", strings.Join(es, ", "))
 	}
+	fmt.Fprintf(w, "charged   %s, in fuel\n", r.Price)
 	if r.Blocks {
 		fmt.Fprintln(w, "blocks    yes: the answer is decided again before the guest gets it")
 	}

@@ -20,7 +20,7 @@ func (w *World) whereabouts(f *folder) (abi.Refusal, abi.Errno) {
 	if !ok || f.name == f.mnt.point {
 		return abi.RefuseNone, 0
 	}
-	w.walked += strings.Count(f.name, "/") // the system walks them
+	w.walked += 1 + strings.Count(f.name, "/") // the system walks them
 	was := strings.TrimPrefix(strings.TrimPrefix(f.name, f.mnt.point), "/")
 	now, e := d.Where(was)
 	switch {

@@ -301,9 +301,11 @@ func (g *Guest) scatter(out []byte) {
 func (g *Guest) lowerStrings(ptrs, buf uint32, out []byte) {
 	g.write(buf, out)
 	start := 0
+	var at [4]byte
 	for i, ch := range out {
 		if ch == 0 {
-			g.write(ptrs, binary.LittleEndian.AppendUint32(nil, buf+uint32(start)))
+			binary.LittleEndian.PutUint32(at[:], buf+uint32(start))
+			g.write(ptrs, at[:])
 			ptrs += 4
 			start = i + 1
 		}

@@ -136,7 +136,7 @@ var preview1 = [...]Row{
 		Params: []Param{fd, {Name: "path", Type: BufferOut}},
 	},
 	{
-		Num: FdPwrite, Name: "fd_pwrite", Class: FSWrite, Price: Price{WorkCall: 2500, WorkByte: 3, WorkName: 600, WorkVector: 12}, Needs: RightFDWrite | RightFDSeek, Provided: true, Doc: "Writes at an offset without moving the position.",
+		Num: FdPwrite, Name: "fd_pwrite", Class: FSWrite, Price: Price{WorkCall: 2500, WorkByte: 1, WorkName: 600, WorkVector: 12}, Needs: RightFDWrite | RightFDSeek, Provided: true, Doc: "Writes at an offset without moving the position.",
 		Params: []Param{fd, ciovs, offset, {Name: "nwritten", Type: RetU32}},
 	},
 	{
@@ -161,7 +161,7 @@ var preview1 = [...]Row{
 		Params: []Param{fd, {Name: "offset", Type: RetU64}},
 	},
 	{
-		Num: FdWrite, Name: "fd_write", Class: FSWrite, Price: Price{WorkCall: 2500, WorkByte: 3, WorkName: 600, WorkVector: 12}, Needs: RightFDWrite, Provided: true, Doc: "Writes to a descriptor.",
+		Num: FdWrite, Name: "fd_write", Class: FSWrite, Price: Price{WorkCall: 2500, WorkByte: 1, WorkName: 600, WorkVector: 12}, Needs: RightFDWrite, Provided: true, Doc: "Writes to a descriptor.",
 		Params: []Param{fd, ciovs, {Name: "nwritten", Type: RetU32}},
 	},
 	{

@@ -13,16 +13,17 @@ const (
 	WorkEntry              // entries of folders, or descriptors, that are listed or gone through
 	WorkWait               // subscriptions of a poll
 	WorkVector             // iovecs
+	WorkWake               // waits that are no part of what was asked for: a denial that is answered late
 	workEnd
 )
 
 var workNames = [workEnd]string{
-	WorkCall: "call", WorkByte: "byte", WorkName: "name walked", WorkEntry: "entry", WorkWait: "subscription", WorkVector: "iovec",
+	WorkWake: "wake", WorkCall: "call", WorkByte: "byte", WorkName: "name walked", WorkEntry: "entry", WorkWait: "subscription", WorkVector: "iovec",
 }
 
 // Works lists every kind of work.
 func Works() []Work {
-	return []Work{WorkCall, WorkByte, WorkName, WorkEntry, WorkWait, WorkVector}
+	return []Work{WorkCall, WorkByte, WorkName, WorkEntry, WorkWait, WorkVector, WorkWake}
 }
 
 // String returns what is counted, as listings write it: "name walked".
@@ -61,6 +62,9 @@ func (r *Row) Charge(t *Tally) uint64 {
 	for w := WorkByte; w < workEnd; w++ {
 		if n := uint64(t[w]); n > 0 {
 			price := uint64(r.Price[w])
+			if w == WorkWake {
+				price = WakePrice
+			}
 			if price == 0 {
 				price = uint64(r.Price[WorkCall])
 			}
@@ -91,6 +95,9 @@ func article(noun string) string {
 	}
 	return "a"
 }
+
+// WakePrice is what a wake costs in any call, in fuel: denied calls are answered late.
+const WakePrice = 60_000
 
 // MaxCharge bounds what one call is charged: a guest's counter of fuel, an i64, holds
 // more calls of it than can come between two ticks.

@@ -113,7 +113,7 @@ func SyscallReference(w io.Writer) error {
 	p.printf("# Syscalls\n\n%s\n", generated)
 	p.printf("Every call of a guest is one of these. Each is decided and recorded; one without a provider answers ENOSYS. Results are the parameters with a star, and what iovec[], buffer, string[] and event[] lead to.\n\n")
 	p.printf("The errnos are those that a call can answer by what WASI says of it or, where that is silent, POSIX. Beyond them what policy denies answers EACCES, and the failures of a host's disk are passed on.\n\n")
-	p.printf("A call is charged in fuel for its work, beside the instructions of the guest: a unit stands for about a nanosecond of a processor, of which a plain loop uses some four. Bytes are those that go in and out and those of names; names walked are the components of paths and links; entries are those of folders that are listed, or descriptors that are gone through.\n\n")
+	p.printf("A call is charged in fuel for its work, beside the instructions of the guest: a unit stands for about a nanosecond of a processor, of which a plain loop uses some four. Bytes are those that go in and out and those of names; names walked are the components of paths and links; entries are those of folders that are listed, or descriptors that are gone through. A denied call that is answered late, because there were many, costs %d more.\n\n", abi.WakePrice)
 	p.printf("| number | syscall | class | provider | blocks |\n|---|---|---|---|---|\n")
 	rows := abi.Rows()
 	for _, r := range rows {

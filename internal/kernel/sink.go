@@ -84,6 +84,9 @@ func (s *sink) Denied(c *abi.Call, o *abi.Object, d *abi.Decision) {
 	if s.total++; s.total == s.limit {
 		c.Stop = abi.OutcomeDenials
 	}
+	if s.late() > 0 {
+		c.Work.Add(abi.WorkWake, 1)
+	}
 	rule := ruleOf(d)
 	key := denialKey{rule, c.Row.Num}
 	if _, known := s.seen[key]; known || len(s.seen) < maxFirst {
@@ -160,19 +163,25 @@ func (s *sink) finish(context.Context) []abi.Record {
 // longer and longer, or until the run is stopped. The call is recorded by then
 // and nothing is locked: it starves nobody, and a replay does not wait.
 func (s *sink) slow() {
-	if s.limit == 0 {
+	late := s.late()
+	if late == 0 {
 		return
 	}
-	tenth := max(s.limit/freePart, 1)
-	if s.total <= tenth || s.total >= s.limit {
-		return
-	}
-	t := time.NewTimer(time.Duration(s.total/tenth) * slowUnit)
+	t := time.NewTimer(late)
 	defer t.Stop()
 	select {
 	case <-t.C:
 	case <-s.run.ctl.Done():
 	}
+}
+
+// late is by how much the latest denial is answered more slowly.
+func (s *sink) late() time.Duration {
+	tenth := max(s.limit/freePart, 1)
+	if s.limit == 0 || s.total <= tenth || s.total >= s.limit {
+		return 0
+	}
+	return time.Duration(s.total/tenth) * slowUnit
 }
 
 func (s *sink) count() uint64 { return s.total }

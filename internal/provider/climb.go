@@ -18,6 +18,8 @@ const (
 	maxScanned = 1 << 16
 	// maxScanDepth is how many folders deep.
 	maxScanDepth = 64
+	// openedAndListed is how many walked names it is worth to open a folder and list it.
+	openedAndListed = 4
 )
 
 // climbs tells whether a link with this relative text, in a folder that lies depth
@@ -93,7 +95,7 @@ func (w *World) holdsClimbing(d tree.Dir, depth, deep int, left *int) bool {
 				return true
 			}
 		case abi.FiletypeDirectory:
-			w.walked++
+			w.walked += openedAndListed
 			sub, e := d.OpenDir(entry.Name)
 			if e != 0 {
 				return true

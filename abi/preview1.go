@@ -144,7 +144,7 @@ var preview1 = [...]Row{
 		Params: []Param{fd, iovs, {Name: "nread", Type: RetU32}},
 	},
 	{
-		Num: FdReaddir, Name: "fd_readdir", Class: FSRead, Price: Price{WorkCall: 6000, WorkByte: 2, WorkName: 600, WorkEntry: 400}, Needs: RightFDReaddir, Provided: true, Doc: "Lists a folder.",
+		Num: FdReaddir, Name: "fd_readdir", Class: FSRead, Price: Price{WorkCall: 6000, WorkByte: 2, WorkName: 600, WorkEntry: 800}, Needs: RightFDReaddir, Provided: true, Doc: "Lists a folder.",
 		Params: []Param{fd, {Name: "buf", Type: BufferOut}, {Name: "cookie", Type: U64}, {Name: "bufused", Type: RetU32}},
 	},
 	{
@@ -177,7 +177,7 @@ var preview1 = [...]Row{
 		Params: []Param{fd, lookup, path, atim, mtim, fstflags},
 	},
 	{
-		Num: PathLink, Name: "path_link", Class: FSWrite, Price: Price{WorkCall: 20000, WorkByte: 3, WorkName: 1500, WorkEntry: 400}, Needs: RightPathLinkSource, Provided: true, Doc: "Makes a hard link.",
+		Num: PathLink, Name: "path_link", Class: FSWrite, Price: Price{WorkCall: 20000, WorkByte: 3, WorkName: 1500, WorkEntry: 800}, Needs: RightPathLinkSource, Provided: true, Doc: "Makes a hard link.",
 		Params: []Param{{Name: "old_fd", Type: Handle}, {Name: "old_flags", Type: U32, Words: "lookupflags"}, {Name: "old_path", Type: Path}, {Name: "new_fd", Type: Handle}, {Name: "new_path", Type: Path}},
 	},
 	{
@@ -193,7 +193,7 @@ var preview1 = [...]Row{
 		Params: []Param{fd, path},
 	},
 	{
-		Num: PathRename, Name: "path_rename", Class: FSWrite, Price: Price{WorkCall: 20000, WorkByte: 3, WorkName: 1500, WorkEntry: 400}, Needs: RightPathRenameSource, Provided: true, Doc: "Renames a file or folder.",
+		Num: PathRename, Name: "path_rename", Class: FSWrite, Price: Price{WorkCall: 20000, WorkByte: 3, WorkName: 1500, WorkEntry: 800}, Needs: RightPathRenameSource, Provided: true, Doc: "Renames a file or folder.",
 		Params: []Param{fd, {Name: "old_path", Type: Path}, {Name: "new_fd", Type: Handle}, {Name: "new_path", Type: Path}},
 	},
 	{

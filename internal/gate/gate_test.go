@@ -45,6 +45,9 @@ func (t *tape) Reserve(c *abi.Call, _ *abi.Object) abi.Outcome {
 
 func (t *tape) Commit(c *abi.Call, _ *abi.Object, d *abi.Decision) {
 	t.log = append(t.log, "commit "+c.Errno.String()+" "+d.Verdict.String())
+	if c.Charge != 7 {
+		t.log = append(t.log, "what it costs is not known yet")
+	}
 }
 func (t *tape) Denied(*abi.Call, *abi.Object, *abi.Decision) { t.log = append(t.log, "denied") }
 

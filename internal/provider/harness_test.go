@@ -162,6 +162,8 @@ type reply struct {
 	ret        []byte
 	stop       abi.Outcome
 	limit      abi.Limit
+	work       abi.Tally
+	charge     uint64
 	performed  bool
 }
 
@@ -239,6 +241,8 @@ func (h *harness) do(n abi.Num, args ...any) reply {
 		r.out, r.ret = c.Out[:c.OutLen], c.Ret[:]
 	}
 	r.limit = c.Limit
+	r.charge = h.w.Charge(c, &o)
+	r.work = c.Work
 	h.w.Release(&o)
 	h.idle()
 	return r

@@ -52,7 +52,7 @@ func (s *sample) want(index uint64, r *Reader) Event {
 		Index: index, Num: s.c.Row.Num, Args: s.c.Args, Path: s.c.Path, InLen: len(s.c.In),
 		Kind: s.o.Kind, Name: s.o.Name, Name2: s.o.Name2, Dir: s.o.Dir, Grant: s.o.Grant, Refused: s.o.Refused, Barred: s.o.Errno,
 		Via: s.o.Via, Barring: s.o.Barring,
-		Decision: s.d, Errno: s.c.Errno, Limit: s.c.Limit, Stop: s.c.Stop, Duration: -1,
+		Decision: s.d, Errno: s.c.Errno, Limit: s.c.Limit, Stop: s.c.Stop, Charge: s.c.Charge, Duration: -1,
 	}
 	if ev.InLen > 0 {
 		ev.InTag = r.CheckIn(index, s.c.In)

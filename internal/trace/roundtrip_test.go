@@ -122,6 +122,7 @@ func draw(t *rapid.T, decisions []*abi.Decision) *sample {
 	for i := range row.RetSize() {
 		s.c.Ret[i] = rapid.Byte().Draw(t, "ret")
 	}
+	s.c.Charge = rapid.SampledFrom([]uint64{0, 1, 800, abi.MaxCharge}).Draw(t, "charge")
 	if rapid.IntRange(0, 20).Draw(t, "stops") == 0 {
 		s.c.Stop = abi.OutcomeOutput
 	}

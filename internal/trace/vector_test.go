@@ -30,7 +30,9 @@ func vectorCalls() []*sample {
 func TestChunkVector(t *testing.T) {
 	last := through()
 	last.d = vectorCalls()[3].d
-	calls := append(vectorCalls(), last)
+	charged := clock()
+	charged.d, charged.c.Charge = vectorCalls()[0].d, 800
+	calls := append(vectorCalls(), last, charged)
 	e, p := newEncoder(), page{first: 0}
 	for i, s := range calls {
 		x := extra{out: len(s.out)}
@@ -53,7 +55,8 @@ func TestChunkVector(t *testing.T) {
 		"1b" + "02" + "0102" + "02" + "000102030405060708090a0b0c0d0e0f" + "00020000" + "00" + "00067374646f757400" + "01" + "02000000" +
 		"20" + "01" + "03010100020200" + "0178" + "00010001" + "2c" + "000178" + "00" + "00" + "000400" + "28643c6464" + "2c" + "0100" + "00" + "2c" +
 		"20" + "01" + "03010600020200" + "06782f2e2e2f62" + "0001020000" + "01" + "022f6200" + "0202" + "01022f61" + "00022f78" + "02" + "2c" +
-		"0000000000000000" + "05000000" + "c9000000" // foot
+		"06" + "40" + "01e807" + "01" + "01" + "15cd5b0700000000" + "a006" +
+		"0000000000000000" + "06000000" + "da000000" // foot
 	if got := hex.EncodeToString(k.plain); got != want {
 		t.Fatalf("got  %s\nwant %s", got, want)
 	}

@@ -8,6 +8,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -26,8 +29,8 @@ type Config struct {
 	// Box is where they are compiled; nil, where there is none, and why there is none.
 	Box   *box.Box
 	NoBox error
-	// Queue is the file of the table that all processes of a state folder share. Its
-	// folder is there.
+	// Queue is the file of the table that all processes of a state folder share. It and
+	// its folder are made where they are not there: they may be removed at any time.
 	Queue string
 	// Memory bounds the memory of one compilation, in bytes; at most half of what the
 	// machine or its control group has is given.
@@ -129,6 +132,11 @@ func (o *Outside) Compile(ctx context.Context, job wasm.Job, done func([]byte, e
 func (o *Outside) slot(ctx context.Context) (*sys.Slot, error) {
 	for {
 		s, err := sys.TakeSlot(ctx, o.Queue, rowSize, rowLimit)
+		if errors.Is(err, fs.ErrNotExist) {
+			if err = os.MkdirAll(filepath.Dir(o.Queue), 0o700); err == nil {
+				s, err = sys.TakeSlot(ctx, o.Queue, rowSize, rowLimit)
+			}
+		}
 		switch {
 		case err == nil:
 			return s, nil

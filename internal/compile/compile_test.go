@@ -229,6 +229,19 @@ func TestHandedOn(t *testing.T) {
 	}
 }
 
+// TestNoFolder: the folder of the table is derived, and may be removed at any time.
+func TestNoFolder(t *testing.T) {
+	s := &stage{dir: filepath.Join(t.TempDir(), "home", "cache"), need: func(string) (time.Duration, box.End) { return 0, box.End{Cause: box.CauseDone} }}
+	for range 2 {
+		if err := s.outside(time.Hour).Compile(t.Context(), jobOf("x", "o"), func([]byte, error) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(s.dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestChanged: what was put into the cache after one looked is not compiled again.
 func TestChanged(t *testing.T) {
 	s := &stage{dir: t.TempDir(), need: func(string) (time.Duration, box.End) { return 0, box.End{Cause: box.CauseDone} }}

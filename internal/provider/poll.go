@@ -47,7 +47,7 @@ func (w *World) poll(c *abi.Call) abi.Errno {
 			first = left[i]
 		}
 	}
-	for c.OutLen == 0 {
+	for turns := (sock.Turns{}); c.OutLen == 0; {
 		rest := first
 		if first >= 0 {
 			rest = max(0, first-time.Since(start))
@@ -68,6 +68,9 @@ func (w *World) poll(c *abi.Call) abi.Errno {
 					answer(c, ev)
 				}
 			}
+		}
+		if c.OutLen == 0 {
+			turns.Next(rest, w.done)
 		}
 	}
 	c.SetU32(0, uint32(c.OutLen/abi.EventSize))

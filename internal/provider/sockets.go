@@ -128,7 +128,7 @@ func (w *World) performSock(c *abi.Call, o *abi.Object) abi.Errno {
 // retry calls try until it answers otherwise than EAGAIN, waiting in between
 // where d may wait.
 func (w *World) retry(d *descriptor, write bool, try func() abi.Errno) abi.Errno {
-	for {
+	for turns := (sock.Turns{}); ; turns.Next(-1, w.done) {
 		e := try()
 		if e != abi.EAGAIN || d.flags&abi.FDFlagNonblock != 0 {
 			return e

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/provider/sock"
 )
 
 // pipeBuf is what a pipe that polls writable takes without waiting (PIPE_BUF).
@@ -108,16 +109,15 @@ func (s *stdio) Read(p []byte, done <-chan struct{}) (int, abi.Errno) {
 	if len(p) == 0 {
 		return 0, abi.ESUCCESS
 	}
-	for !stopped(done) {
+	for turns := (sock.Turns{}); !stopped(done); {
 		n, err := s.tryRead(p)
 		switch err {
 		case nil:
 			return n, abi.ESUCCESS
 		case unix.EINTR:
 		case unix.EAGAIN:
-			if !wait(s.fd, unix.POLLIN, -1, done) && !stopped(done) {
-				return 0, abi.EIO
-			}
+			wait(s.fd, unix.POLLIN, -1, done)
+			turns.Next(-1, done)
 		default:
 			return 0, errnoOf(err)
 		}
@@ -144,7 +144,7 @@ func (s *stdio) Write(p []byte, done <-chan struct{}) (int, abi.Errno) {
 	if !s.out || s.fd < 0 {
 		return 0, abi.EBADF
 	}
-	total := 0
+	total, turns := 0, sock.Turns{}
 	for total < len(p) {
 		if stopped(done) {
 			return partly(total, abi.EINTR)
@@ -152,12 +152,11 @@ func (s *stdio) Write(p []byte, done <-chan struct{}) (int, abi.Errno) {
 		n, err := s.tryWrite(p[total:])
 		switch err {
 		case nil:
-			total += n
+			total, turns = total+n, sock.Turns{}
 		case unix.EINTR:
 		case unix.EAGAIN:
-			if !wait(s.fd, unix.POLLOUT, -1, done) && !stopped(done) {
-				return partly(total, abi.EIO)
-			}
+			wait(s.fd, unix.POLLOUT, -1, done)
+			turns.Next(-1, done)
 		default:
 			return partly(total, errnoOf(err))
 		}

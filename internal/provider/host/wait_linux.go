@@ -74,21 +74,20 @@ func (poll ppoll) any(fds []unix.PollFd, d time.Duration, done <-chan struct{}) 
 			timeout = &t
 		}
 		_, err := poll(fds, timeout)
-		switch {
-		case err == nil:
-			for i := range fds[:n] {
-				if fds[i].Revents != 0 {
-					return true
-				}
+		for i := range fds[:n] {
+			got := fds[i].Revents
+			if err != nil {
+				got = pollOne(int(fds[i].Fd), fds[i].Events)
 			}
-		case err == unix.EINTR:
+			if got != 0 {
+				return true
+			}
+		}
+		switch err {
+		case nil:
+		case unix.EINTR:
 			interrupted.Next(left, done)
 		default:
-			for i := range fds[:n] {
-				if pollOne(int(fds[i].Fd), fds[i].Events) != 0 {
-					return true
-				}
-			}
 			pause(left, done)
 		}
 		if stopped(done) || left == 0 {

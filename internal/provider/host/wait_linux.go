@@ -40,6 +40,9 @@ func wait(fd int, events int16, d time.Duration, done <-chan struct{}) bool {
 	if pollNow(fd, events) {
 		return true
 	}
+	if d == 0 {
+		return false
+	}
 	return waitAny([]unix.PollFd{{Fd: int32(fd), Events: events}}, d, done)
 }
 

@@ -26,7 +26,6 @@ func (w *World) resolveOpen(c *abi.Call, t *target) {
 	if has(abi.OFlagTrunc) && !w.mayCut(c.Args[0]) {
 		need |= abi.RightPathFilestatSetSize
 	}
-	need |= w.syncing(c.Args[0], fdflags)
 	follow := c.Args[1]&uint64(abi.LookupSymlinkFollow) != 0
 	w.locate(c.Args[0], c.Path[0], need, lookup{follow: follow && !excl, through: !excl}, t)
 	if t.refused != 0 || t.inert {
@@ -43,7 +42,7 @@ func (w *World) resolveOpen(c *abi.Call, t *target) {
 		if !t.isDir() && (write || has(abi.OFlagTrunc) || creat && !t.exists) {
 			t.change()
 		}
-		if (asked&fits|abi.Rights(c.Args[5])&pass)&^d.inheriting != 0 && t.refused == 0 {
+		if (asked&fits|abi.Rights(c.Args[5])&pass|syncing(d.inheriting, fdflags))&^d.inheriting != 0 && t.refused == 0 {
 			t.refused, t.errno = abi.RefuseRights, abi.ENOTCAPABLE
 		}
 	}
@@ -85,14 +84,14 @@ func (w *World) mayCut(fd uint64) bool {
 	return d != nil && d.inheriting&cut == cut
 }
 
-// syncing is the right that path_open needs on the folder's descriptor fd for
-// those of fdflags that make writes or reads wait for the disk. The right to sync
+// syncing is what a folder must hand down, which hands down granted, for what is opened
+// with those of fdflags that make writes or reads wait for the disk. The right to sync
 // is also that to sync data only.
-func (w *World) syncing(fd uint64, fdflags uint16) abi.Rights {
-	switch d := w.get(fd); {
+func syncing(granted abi.Rights, fdflags uint16) abi.Rights {
+	switch {
 	case fdflags&(abi.FDFlagSync|abi.FDFlagRsync) != 0:
 		return abi.RightFDSync
-	case fdflags&abi.FDFlagDsync != 0 && d != nil && d.base&abi.RightFDSync == 0:
+	case fdflags&abi.FDFlagDsync != 0 && granted&abi.RightFDSync == 0:
 		return abi.RightFDDatasync
 	}
 	return 0
@@ -109,7 +108,7 @@ func (t *target) openable(folder, creat, excl, write bool) {
 	case !t.exists:
 	case excl:
 		t.wrong(abi.EEXIST)
-	case t.isDir() && !folder && (write || creat):
+	case t.isDir() && (write || creat):
 		t.wrong(abi.EISDIR)
 	case t.isDir():
 	case t.st.Type == abi.FiletypeSymbolicLink:

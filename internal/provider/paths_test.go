@@ -341,7 +341,10 @@ func TestOpen(t *testing.T) {
 		{abi.ENAMETOOLONG, "w/" + strings.Repeat("n", 256), creat, abi.FileRights},
 		{0, "w/d", 0, readable},
 		{0, "w/d/", folder, readable},
-		{0, "w/d", folder, all}, // libcs ask for too much of a folder
+		{0, "w/d", folder, all &^ abi.RightFDWrite}, // libcs ask for too much of a folder
+		{abi.EISDIR, "w/d", folder, all},
+		{abi.EISDIR, "w/d/", folder, all},
+		{abi.EISDIR, ".", 0, abi.RightFDWrite},
 		{0, ".", folder, readable},
 		{0, "w/..", 0, readable},
 		{0, "deep/er", 0, readable},

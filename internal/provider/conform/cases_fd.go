@@ -109,6 +109,7 @@ func fdCases() []Case {
 		{Num: abi.FdFilestatSetSize, Errno: abi.EROFS, Name: "read-only", Args: args{ROFile, 0}},
 		{Num: abi.FdFilestatSetSize, Errno: abi.ENOTCAPABLE, Name: "no right", Args: args{Mute, 0}},
 
+		{Num: abi.FdFilestatSetTimes, Name: "far from now", Args: args{File, uint64(1) << 63, ^uint64(0), abi.FstAtim | abi.FstMtim}},
 		{Num: abi.FdFilestatSetTimes, Name: "file", Args: args{File, 1, 2, abi.FstAtim | abi.FstMtimNow}},
 		{Num: abi.FdFilestatSetTimes, Name: "folder", Args: args{Dir, 1, 2, abi.FstAtimNow | abi.FstMtim}},
 		{Num: abi.FdFilestatSetTimes, Errno: abi.EINVAL, Name: "both", Args: args{File, 1, 2, abi.FstAtim | abi.FstAtimNow}},

@@ -71,6 +71,7 @@ func pathCases() []Case {
 		{Num: abi.PathFilestatGet, Errno: abi.EINVAL, Name: "flags", Args: args{Dir, 2, "f"}},
 
 		{Num: abi.PathFilestatSetTimes, Name: "file", Args: args{Dir, nofollow, "f", 1, 2, abi.FstAtim | abi.FstMtim}},
+		{Num: abi.PathFilestatSetTimes, Name: "far from now", Args: args{Dir, nofollow, "f", uint64(1) << 63, ^uint64(0), abi.FstAtim | abi.FstMtim}},
 		{Num: abi.PathFilestatSetTimes, Name: "the link", Args: args{Dir, nofollow, "dang", 1, 2, abi.FstAtimNow | abi.FstMtimNow}},
 		{Num: abi.PathFilestatSetTimes, Errno: abi.ENOENT, Name: "through a dangling link", Args: args{Dir, follow, "dang", 1, 2, abi.FstAtim}},
 		{Num: abi.PathFilestatSetTimes, Errno: abi.EINVAL, Name: "both", Args: args{Dir, nofollow, "f", 1, 2, abi.FstMtim | abi.FstMtimNow}},
@@ -102,6 +103,7 @@ func pathCases() []Case {
 		{Num: abi.PathOpen, Errno: abi.EINVAL, Name: "descriptor flags", Args: args{Dir, nofollow, "f", 0, rd, 0, abi.FDFlagsAll + 1}},
 		{Num: abi.PathOpen, Errno: abi.EINVAL, Name: "create a folder", Args: open(Dir, nofollow, "new", creat|folder, rd)},
 		{Num: abi.PathOpen, Errno: abi.EISDIR, Name: "write a folder", Args: open(Dir, nofollow, "d", 0, rw)},
+		{Num: abi.PathOpen, Errno: abi.EISDIR, Name: "write a folder as one", Args: open(Dir, nofollow, "d", folder, rw)},
 		{Num: abi.PathOpen, Errno: abi.EISDIR, Name: "cut a folder", Args: open(Dir, nofollow, "d", trunc, rd)},
 		{Num: abi.PathOpen, Errno: abi.EISDIR, Name: "create with a slash", Args: open(Dir, nofollow, "new/", creat, rd)},
 		{Num: abi.PathOpen, Errno: abi.ELOOP, Name: "the link", Args: open(Dir, nofollow, "l", 0, rd)},
@@ -121,8 +123,9 @@ func pathCases() []Case {
 		{Num: abi.PathOpen, Errno: abi.ENOTCAPABLE, Name: "nor to hand down", Args: args{Heirless, nofollow, "d", 0, 0, rd, 0}},
 		{Num: abi.PathOpen, Errno: abi.ENOTCAPABLE, Name: "no right to create", Args: open(Dir, nofollow, "new", creat, rd), Setup: drop(abi.RightPathCreateFile, 0)},
 		{Num: abi.PathOpen, Errno: abi.ENOTCAPABLE, Name: "no right to cut", Args: open(Dir, nofollow, "f", trunc, rd), Setup: drop(abi.RightPathFilestatSetSize, abi.RightFDFilestatSetSize)},
-		{Num: abi.PathOpen, Errno: abi.ENOTCAPABLE, Name: "no right to sync", Args: args{Dir, nofollow, "f", 0, rd, 0, abi.FDFlagRsync}, Setup: drop(abi.RightFDSync, 0)},
-		{Num: abi.PathOpen, Errno: abi.ENOTCAPABLE, Name: "no right to sync data", Args: args{Dir, nofollow, "f", 0, rd, 0, abi.FDFlagDsync}, Setup: drop(abi.RightFDSync|abi.RightFDDatasync, 0)},
+		{Num: abi.PathOpen, Name: "syncing, of a folder that may not itself", Args: args{Dir, nofollow, "f", 0, rd, 0, abi.FDFlagSync | abi.FDFlagDsync}, Setup: drop(abi.RightFDSync|abi.RightFDDatasync, 0)},
+		{Num: abi.PathOpen, Errno: abi.ENOTCAPABLE, Name: "no right to sync", Args: args{Dir, nofollow, "f", 0, rd, 0, abi.FDFlagRsync}, Setup: drop(0, abi.RightFDSync)},
+		{Num: abi.PathOpen, Errno: abi.ENOTCAPABLE, Name: "no right to sync data", Args: args{Dir, nofollow, "f", 0, rd, 0, abi.FDFlagDsync}, Setup: drop(0, abi.RightFDSync|abi.RightFDDatasync)},
 
 		{Num: abi.PathReadlink, Name: "link", Args: args{Dir, "dang", Room(20)}},
 		{Num: abi.PathReadlink, Name: "cut", Args: args{Dir, "dang", Room(2)}},

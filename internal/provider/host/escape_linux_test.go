@@ -138,7 +138,7 @@ func TestEscapes(t *testing.T) {
 			before := picture(t, outside)
 			y := build(t, box, outside)
 			var e abi.Errno
-			y.fd, e = y.open(3, "m", abi.OFlagDirectory, every)
+			y.fd, e = y.open(3, "m", abi.OFlagDirectory, toList)
 			must(t, e)
 
 			for _, p := range climbing {
@@ -195,7 +195,7 @@ func (y *yard) attempt(t *testing.T, p string, want abi.Errno) {
 	is("stat", y.do(abi.PathFilestatGet, y.fd, follow, p))
 	is("times", y.do(abi.PathFilestatSetTimes, y.fd, follow, p, 0, 0, abi.FstMtimNow))
 	is("cut", second(y.open(y.fd, p, abi.OFlagTrunc, abi.RightFDWrite)))
-	is("list", second(y.open(y.fd, p, abi.OFlagDirectory, every)))
+	is("list", second(y.open(y.fd, p, abi.OFlagDirectory, toList)))
 	if want != abi.ENOENT {
 		is("create", second(y.open(y.fd, p, abi.OFlagCreat, abi.RightFDWrite)))
 		is("link from", y.do(abi.PathLink, y.fd, follow, p, y.fd, "got"))

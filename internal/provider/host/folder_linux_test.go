@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -319,9 +320,18 @@ func TestTimes(t *testing.T) {
 			if a, m := get(); time.Since(time.Unix(0, int64(a))).Abs() > time.Minute || m != 5 {
 				t.Errorf("%s: now: %d %d", what, a, m)
 			}
-			must(t, op.set(tree.Times{SetMtim: true, Mtim: -1}))
-			if _, m := get(); m != 0 {
-				t.Errorf("%s: before 1970: %d", what, m)
+			// What is told of a time can be set again; a file system that can't keep it keeps
+			// the nearest.
+			for _, ns := range []uint64{0, 1, math.MaxInt64, math.MaxInt64 + 1, math.MaxUint64} {
+				must(t, op.set(tree.Times{SetAtim: true, SetMtim: true, Atim: ns, Mtim: ns}))
+				a, m := get()
+				if a != m || a > ns || ns <= math.MaxInt64 && a != ns {
+					t.Errorf("%s: %d is %d %d", what, ns, a, m)
+				}
+				must(t, op.set(tree.Times{SetAtim: true, SetMtim: true, Atim: a, Mtim: m}))
+				if a2, m2 := get(); a2 != a || m2 != m {
+					t.Errorf("%s: %d %d set again is %d %d", what, a, m, a2, m2)
+				}
 			}
 		}
 		want(t, "missing", d.SetTimes("none", set), abi.ENOENT)

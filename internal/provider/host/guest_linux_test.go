@@ -85,6 +85,8 @@ func btoi(b bool) int {
 const (
 	follow = abi.LookupSymlinkFollow
 	every  = abi.FileRights | abi.DirRights
+	// toList are the rights for which a folder may be opened.
+	toList = every &^ abi.RightFDWrite
 )
 
 // open opens p from fd and returns the descriptor.

@@ -114,8 +114,8 @@ func keptFolders(t *testing.T, keep func(t testing.TB, home string) Keep) {
 		}
 		g := newGuest(t, provider.Mount{Guest: "/m", Root: r.Dir()})
 		t.Cleanup(func() { check(t, r.Close()) })
-		must(t, second(g.open(3, "m/a/other", abi.OFlagDirectory, every)))
-		b, e := g.open(3, "m/a/b", abi.OFlagDirectory, every)
+		must(t, second(g.open(3, "m/a/other", abi.OFlagDirectory, toList)))
+		b, e := g.open(3, "m/a/b", abi.OFlagDirectory, toList)
 		must(t, e)
 		before := picture(t, home)
 		for _, p := range []string{
@@ -129,7 +129,7 @@ func keptFolders(t *testing.T, keep func(t testing.TB, home string) Keep) {
 				}
 			}
 			refused("read", second(g.open(3, p, 0, abi.RightFDRead)))
-			refused("list", second(g.open(3, p, abi.OFlagDirectory, every)))
+			refused("list", second(g.open(3, p, abi.OFlagDirectory, toList)))
 			refused("create", second(g.open(3, p, abi.OFlagCreat, abi.RightFDWrite)))
 			refused("stat", g.do(abi.PathFilestatGet, 3, follow, p))
 			refused("times", g.do(abi.PathFilestatSetTimes, 3, follow, p, 0, 0, abi.FstMtimNow))
@@ -228,15 +228,15 @@ func TestKeptIsBoundElsewhere(t *testing.T) {
 			}
 			g := newGuest(t, provider.Mount{Guest: "/m", Root: r.Dir()})
 			defer func() { check(t, r.Close()) }()
-			above, e := g.open(3, "m/above", abi.OFlagDirectory, every)
+			above, e := g.open(3, "m/above", abi.OFlagDirectory, toList)
 			must(t, e)
-			mid, e := g.open(above, "mid", abi.OFlagDirectory, every)
+			mid, e := g.open(above, "mid", abi.OFlagDirectory, toList)
 			must(t, e)
 			for _, c := range []struct {
 				fd int
 				p  string
 			}{{3, "m/bound"}, {3, "m/bound/keys/x"}, {3, "m/above/mid/home/keys"}, {above, "mid/home/keys"}, {above, "mid/home/keys/x"}, {mid, "home"}, {mid, "home/keys/x"}, {mid, "home/keys"}} {
-				want(t, "list "+c.p, second(g.open(c.fd, c.p, abi.OFlagDirectory, every)), abi.ENOTCAPABLE)
+				want(t, "list "+c.p, second(g.open(c.fd, c.p, abi.OFlagDirectory, toList)), abi.ENOTCAPABLE)
 				want(t, "create "+c.p, second(g.open(c.fd, c.p, abi.OFlagCreat, abi.RightFDWrite)), abi.ENOTCAPABLE)
 				want(t, "stat "+c.p, g.do(abi.PathFilestatGet, c.fd, 0, c.p), abi.ENOTCAPABLE)
 			}
@@ -300,7 +300,7 @@ func TestKeptPartsLieElsewhere(t *testing.T) {
 		g := newGuest(t, provider.Mount{Guest: "/m", Root: r.Dir()})
 		t.Cleanup(func() { check(t, r.Close()) })
 		want(t, "read", second(g.open(3, "m/in/keys/key", 0, abi.RightFDRead)), abi.ENOTCAPABLE)
-		want(t, "list", second(g.open(3, "m/in/keys", abi.OFlagDirectory, every)), abi.ENOTCAPABLE)
+		want(t, "list", second(g.open(3, "m/in/keys", abi.OFlagDirectory, toList)), abi.ENOTCAPABLE)
 		want(t, "move what it lies in", g.do(abi.PathRename, 3, "m/in", 3, "m/got"), abi.EBUSY)
 	})
 }

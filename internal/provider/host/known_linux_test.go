@@ -85,7 +85,7 @@ func TestKnownIsTold(t *testing.T) {
 		g := grantOf(t, box, old, func() *Known { return k })
 		must(t, second(g.open(3, "m/ordinary/f", 0, abi.RightFDRead)))
 		must(t, second(g.open(3, "m/ordinary-by-path/f", 0, abi.RightFDRead)))
-		want(t, "by path alone", second(g.open(3, "m/unborn", abi.OFlagDirectory, every)), abi.ENOTCAPABLE)
+		want(t, "by path alone", second(g.open(3, "m/unborn", abi.OFlagDirectory, toList)), abi.ENOTCAPABLE)
 
 		check(t, os.Rename(home, filepath.Join(box, "moved")))
 		for _, p := range []string{"m/moved", "m/moved/config", "m/moved/keys", "m/moved/keys/key"} {
@@ -104,7 +104,7 @@ func TestKnownLater(t *testing.T) {
 		var now atomic.Pointer[Known]
 		now.Store(new(Known))
 		g := grantOf(t, box, old, now.Load)
-		at, e := g.open(3, "m/a/b/home", abi.OFlagDirectory, every)
+		at, e := g.open(3, "m/a/b/home", abi.OFlagDirectory, toList)
 		must(t, e)
 		must(t, second(g.open(at, "config", 0, abi.RightFDRead)))
 		check(t, os.MkdirAll(filepath.Join(home, "others", "deep"), 0o755)) // which nobody notes

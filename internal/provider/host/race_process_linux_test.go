@@ -186,7 +186,7 @@ func (g *racer) round() int {
 	for _, name := range []string{"made", "made2"} {
 		g.note(g.do(abi.PathRemoveDirectory, 3, dir+"/"+name))
 	}
-	if fd, e := g.open(3, dir, abi.OFlagDirectory, every); g.note(e) {
+	if fd, e := g.open(3, dir, abi.OFlagDirectory, toList); g.note(e) {
 		g.list(fd, dir)
 		// What is held stays what it was, whatever has its name by now.
 		if text, e := g.read(fd, "f"); g.note(e) && strings.Contains(text, "SECRET") {

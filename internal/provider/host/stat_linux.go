@@ -58,12 +58,12 @@ func nanoseconds(t unix.Timespec) uint64 {
 
 // timespecs translates t for utimensat: access time, then modification time.
 func timespecs(t tree.Times) [2]unix.Timespec {
-	one := func(set, now bool, ns int64) unix.Timespec {
+	one := func(set, now bool, ns uint64) unix.Timespec {
 		switch {
 		case now:
 			return unix.Timespec{Nsec: unix.UTIME_NOW}
 		case set:
-			return unix.NsecToTimespec(ns)
+			return unix.Timespec{Sec: int64(ns / 1_000_000_000), Nsec: int64(ns % 1_000_000_000)}
 		}
 		return unix.Timespec{Nsec: unix.UTIME_OMIT}
 	}

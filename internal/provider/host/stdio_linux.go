@@ -49,16 +49,22 @@ func newStdio(f *os.File, out bool) *Stream {
 		s.fd, s.plain = -1, true
 		return &Stream{end: s}
 	}
-	s.typ = filetype(uint32(st.Mode))
-	s.plain = s.typ == abi.FiletypeRegularFile || s.typ == abi.FiletypeDirectory
+	typ := filetype(uint32(st.Mode))
+	s.plain = typ == abi.FiletypeRegularFile || typ == abi.FiletypeDirectory
 	s.nowait.Store(!s.plain)
-	switch s.typ {
+	// A file or a device that is no terminal is unknown, as a pipe is: a stream has
+	// neither size nor position, and libc takes any device without for a terminal.
+	switch typ {
 	case abi.FiletypeSocketStream:
+		s.typ = typ
 		if t, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_TYPE); err == nil && t == unix.SOCK_DGRAM {
 			s.typ = abi.FiletypeSocketDgram
 		}
 	case abi.FiletypeCharacterDevice:
-		if _, err := unix.IoctlGetTermios(s.fd, unix.TCGETS); err == nil && !s.reopen() && out {
+		if _, err := unix.IoctlGetTermios(s.fd, unix.TCGETS); err != nil {
+			break
+		}
+		if s.typ = typ; !s.reopen() && out {
 			// A stopped terminal can hold a write of any size, and only another
 			// goroutine can wait for that in this one's place.
 			return &Stream{end: &terminal{sink: sink{w: (*rawWriter)(s)}}}

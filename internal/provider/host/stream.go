@@ -48,8 +48,8 @@ func (s *Stream) WaitReady(write bool, d time.Duration, done <-chan struct{}) bo
 	return s.end.WaitReady(write, d, done)
 }
 
-// Type returns the kind of file behind the stream. A terminal is a character
-// device; a pipe, and what is no file, is unknown.
+// Type returns the kind of file behind the stream. A terminal is a character device;
+// what has no position here, whatever it is, is unknown.
 func (s *Stream) Type() abi.Filetype { return s.end.Type() }
 
 // Close releases what the stream itself has opened, never the file, reader or

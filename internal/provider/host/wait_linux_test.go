@@ -24,10 +24,10 @@ func TestWaitsWait(t *testing.T) {
 	defer w.Close()
 	fd := fdOf(r)
 	for name, fails := range map[string]func(fds []unix.PollFd) error{
-		"EINVAL":            func([]unix.PollFd) error { return unix.EINVAL },
-		"EINTR":             func([]unix.PollFd) error { return unix.EINTR },
-		"ENOMEM":            func([]unix.PollFd) error { return unix.ENOMEM },
-		"EFAULT":            func([]unix.PollFd) error { return unix.EFAULT },
+		"EINVAL": func([]unix.PollFd) error { return unix.EINVAL },
+		"EINTR":  func([]unix.PollFd) error { return unix.EINTR },
+		"ENOMEM": func([]unix.PollFd) error { return unix.ENOMEM },
+		"EFAULT": func([]unix.PollFd) error { return unix.EFAULT },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var calls atomic.Int64

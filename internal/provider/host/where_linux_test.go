@@ -25,7 +25,7 @@ func TestFoldersThatOthersMove(t *testing.T) {
 		_, d := open(t, box, old)
 		g := newGuest(t, provider.Mount{Guest: "/m", Root: d}, provider.Mount{Guest: "/m/b/in", Root: scratch()})
 		held := func(p string) int {
-			fd, e := g.open(3, p, abi.OFlagDirectory, every)
+			fd, e := g.open(3, p, abi.OFlagDirectory, toList)
 			must(t, e)
 			return fd
 		}

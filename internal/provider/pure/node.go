@@ -96,12 +96,12 @@ func (n *node) setTimes(t tree.Times) abi.Errno {
 		return abi.EROFS
 	}
 	now := n.s.now()
-	set := func(to *uint64, want, toNow bool, v int64) {
+	set := func(to *uint64, want, toNow bool, v uint64) {
 		switch {
 		case toNow && want:
 			*to = now
 		case want:
-			*to = uint64(v)
+			*to = v
 		}
 	}
 	set(&n.atim, t.SetAtim, t.AtimNow, t.Atim)

@@ -85,7 +85,7 @@ type How struct {
 type Times struct {
 	SetAtim, SetMtim bool
 	AtimNow, MtimNow bool
-	Atim, Mtim       int64 // unix nanoseconds
+	Atim, Mtim       uint64 // unix nanoseconds
 }
 
 // Entry is one entry of a folder.

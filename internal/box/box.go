@@ -27,6 +27,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 	"slices"
 	"strconv"
 	"strings"
@@ -98,12 +100,31 @@ func childMain(args []string, jobs []Job) int {
 		if _, err := os.Stdout.Write([]byte{begun}); err != nil {
 			return failed(exitWalls, err)
 		}
+		collectLate(memory)
 		if err := j.Run(args[1], os.Stdin, os.Stdout); err != nil {
 			return failed(exitFailed, err)
 		}
 		return exitDone
 	}
 	return failed(exitWalls, fmt.Errorf("no job %q", args[0]))
+}
+
+// collectLate has this process, which may use memory bytes, collect garbage late as long
+// as little of them is live: most children end before it is worth it. From a sixteenth
+// on it is collected as usual, so that what fits is not refused and what does not ends
+// soon.
+func collectLate(memory uint64) {
+	usual := debug.SetGCPercent(400)
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	var look func(*[32]byte)
+	look = func(*[32]byte) { // after each collection
+		if metrics.Read(live); live[0].Value.Uint64() > memory/16 {
+			debug.SetGCPercent(usual)
+			return
+		}
+		runtime.SetFinalizer(new([32]byte), look)
+	}
+	runtime.SetFinalizer(new([32]byte), look)
 }
 
 // begun is the first byte of what a child writes: it is confined, and begins its job.
@@ -195,7 +216,9 @@ func (b *Box) Start(t Task) (*Child, error) {
 	}
 	c.cmd = &exec.Cmd{
 		Path: b.path, Args: []string{childName, t.Job, t.Arg, strconv.FormatUint(t.Memory, 10), strconv.FormatUint(seconds, 10)},
-		Env: environment(t.Memory), Dir: "/",
+		// The runtime would look up the processors of the control group again and again, and
+		// the C library those of the machine.
+		Env: []string{"GOMAXPROCS=2", "GOTRACEBACK=none", "MALLOC_ARENA_MAX=1"}, Dir: "/",
 		Stdin: bytes.NewReader(t.In), Stdout: &c.answer, Stderr: &c.stderr,
 		SysProcAttr: attributes(),
 	}
@@ -213,17 +236,6 @@ func (b *Box) Start(t Task) (*Child, error) {
 		}
 	}()
 	return c, <-started
-}
-
-// environment is what the runtimes of a child go by that may have memory bytes. They
-// would look up the processors of the control group, and of the machine, again and
-// again. Garbage is collected late, because most children end before it is worth it,
-// and early once half of the memory is used, so that what fits is not refused.
-func environment(memory uint64) []string {
-	return []string{
-		"GOMAXPROCS=2", "GOTRACEBACK=none", "MALLOC_ARENA_MAX=1",
-		"GOGC=400", "GOMEMLIMIT=" + strconv.FormatUint(memory/2, 10),
-	}
 }
 
 // Done is closed once the child has ended.

@@ -324,7 +324,11 @@ func TestFailures(t *testing.T) {
 
 // TestTable: a table that can't be used is an error, and no way around it.
 func TestTable(t *testing.T) {
-	for name, path := range map[string]string{"no folder": filepath.Join(t.TempDir(), "no", "queue"), "a folder": t.TempDir()} {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, path := range map[string]string{"a file for its folder": filepath.Join(file, "queue"), "a folder": t.TempDir()} {
 		o := New(Config{Queue: path, Memory: 1 << 30})
 		if err := o.Compile(t.Context(), jobOf("x", "o"), func([]byte, error) error { return nil }); abi.CodeOf(err) != "F1-RUN-165" {
 			t.Errorf("%s: %v", name, err)

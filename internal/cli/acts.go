@@ -2,7 +2,6 @@ package cli
 
 import (
 	"encoding/base64"
-	"fmt"
 	"io"
 	"os"
 
@@ -33,7 +32,7 @@ func (a *app) act(draft string, change func(*kernel.Kernel) kernel.Change, done 
 	if _, err := k.Act(a.ctx, change(k)); err != nil {
 		return err
 	}
-	return a.emit(done, func(w io.Writer) { fmt.Fprintln(w, said) })
+	return a.emit(done, func(w io.Writer) { printn(w, said) })
 }
 
 func (a *app) writeDraft(k *kernel.Kernel, file string, change kernel.Change) error {
@@ -49,7 +48,7 @@ func (a *app) writeDraft(k *kernel.Kernel, file string, change kernel.Change) er
 	}
 	return a.emit(draftOf(file, d), func(w io.Writer) {
 		words(w, d)
-		fmt.Fprintf(w, "not made: the draft is in %s\nnext: forgeone key sign %s --key OPERATOR.key\n", file, file)
+		printf(w, "not made: the draft is in %s\nnext: forgeone key sign %s --key OPERATOR.key\n", file, file)
 	})
 }
 
@@ -75,34 +74,34 @@ func draftOf(file string, d *kernel.Draft) draftJSON {
 // words says what a draft is about, before anybody signs it. Its texts are
 // quoted: whoever made it may not be a friend.
 func words(w io.Writer, d *kernel.Draft) {
-	fmt.Fprintf(w, "an operator's act on the log of %q, for version %d of its keyring:\n", d.Origin, d.Act().Ring)
+	printf(w, "an operator's act on the log of %q, for version %d of its keyring:\n", d.Origin, d.Act().Ring)
 	switch b := d.Body.(type) {
 	case *abi.KeyAdd:
-		fmt.Fprintf(w, "  add the key %q as %q\n  id %s\n  public key (%q) %s\n", b.Name, b.Role, b.ID.Hex(), b.Alg, base64.StdEncoding.EncodeToString(b.Public))
+		printf(w, "  add the key %q as %q\n  id %s\n  public key (%q) %s\n", b.Name, b.Role, b.ID.Hex(), b.Alg, base64.StdEncoding.EncodeToString(b.Public))
 		if len(b.Post) > 0 {
-			fmt.Fprintf(w, "  together with the post-quantum key %s\n", seal.KeyID(seal.MLDSA44, b.Post).Hex())
+			printf(w, "  together with the post-quantum key %s\n", seal.KeyID(seal.MLDSA44, b.Post).Hex())
 		}
 		if b.ID != seal.KeyID(b.Alg, b.Public) {
-			fmt.Fprintln(w, "  NOTE: the id is not this key's; no log will take it")
+			printn(w, "  NOTE: the id is not this key's; no log will take it")
 		}
 	case *abi.KeyRemove:
-		fmt.Fprintf(w, "  remove the key %s\n", b.ID.Hex())
+		printf(w, "  remove the key %s\n", b.ID.Hex())
 	case *abi.KeyRevoke:
-		fmt.Fprintf(w, "  revoke the key %s for good, because: %q\n", b.ID.Hex(), b.Reason)
+		printf(w, "  revoke the key %s for good, because: %q\n", b.ID.Hex(), b.Reason)
 	case *abi.KeyThreshold:
-		fmt.Fprintf(w, "  from then on %d operator(s) must sign an act\n", b.Threshold)
+		printf(w, "  from then on %d operator(s) must sign an act\n", b.Threshold)
 	case *abi.WitnessSet:
-		fmt.Fprintf(w, "  want the cosignatures of %d of these %d witness(es):\n", b.Quorum, len(b.Witnesses))
+		printf(w, "  want the cosignatures of %d of these %d witness(es):\n", b.Quorum, len(b.Witnesses))
 		for _, x := range b.Witnesses {
-			fmt.Fprintf(w, "  %q at %q\n", x.Key, x.URL)
+			printf(w, "  %q at %q\n", x.Key, x.URL)
 		}
 	case *abi.Downgrade:
-		fmt.Fprintf(w, "  let the package %q go back from serial %d to %d\n", b.Name, b.From, b.Serial)
+		printf(w, "  let the package %q go back from serial %d to %d\n", b.Name, b.From, b.Serial)
 	case *abi.HoldEnd:
-		fmt.Fprintf(w, "  end the hold on the run %q: its recording may be dropped\n", b.Run)
+		printf(w, "  end the hold on the run %q: its recording may be dropped\n", b.Run)
 	}
 	for _, s := range d.Act().Sigs {
-		fmt.Fprintf(w, "signature by key %s (checked when it is applied)\n", s.Key.Hex())
+		printf(w, "signature by key %s (checked when it is applied)\n", s.Key.Hex())
 	}
 }
 
@@ -133,7 +132,7 @@ sign with FILE.`,
 				return err
 			}
 			return a.emit(draftOf(got[0], d), func(w io.Writer) {
-				fmt.Fprintf(w, "signed by key %s: %d signature(s) in %s\n", key.Public().ID().Hex(), len(d.Act().Sigs), got[0])
+				printf(w, "signed by key %s: %d signature(s) in %s\n", key.Public().ID().Hex(), len(d.Act().Sigs), got[0])
 			})
 		},
 	}
@@ -178,7 +177,7 @@ func (a *app) keyApplyCmd() *cobra.Command {
 			j.Record = &index
 			return a.emit(j, func(w io.Writer) {
 				words(w, d)
-				fmt.Fprintf(w, "made: record %d\n", index)
+				printf(w, "made: record %d\n", index)
 			})
 		},
 	}

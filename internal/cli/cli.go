@@ -4,7 +4,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -110,7 +109,7 @@ makes, keeps signed evidence of each decision, and replays any run bit for bit.`
 
 // open boots the kernel with the modules a command needs.
 func (a *app) open(modules ...string) (*kernel.Kernel, error) {
-	return kernel.Open(a.ctx, kernel.Options{Home: a.homeDir(), Unlock: a.unlockFile(), Modules: modules, Warn: func(s string) { fmt.Fprintln(a.stderr, "forgeone: "+s) }})
+	return kernel.Open(a.ctx, kernel.Options{Home: a.homeDir(), Unlock: a.unlockFile(), Modules: modules, Warn: func(s string) { printn(a.stderr, "forgeone: "+s) }})
 }
 
 func (a *app) homeDir() string {
@@ -131,13 +130,19 @@ func (a *app) unlockFile() string {
 // emit writes v as JSON, with its schema, or calls text.
 func (a *app) emit(v any, text func(w io.Writer)) error {
 	if a.format == "json" {
-		enc := json.NewEncoder(a.stdout)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(v)
+		return a.json(a.stdout, v, "  ")
 	}
 	text(a.stdout)
 	return nil
+}
+
+// json writes v to w as JSON and a newline, in one line if indent is empty.
+func (a *app) json(w io.Writer, v any, indent string) error {
+	b, err := encode(v, "", indent)
+	if err == nil {
+		_, err = w.Write(append(b, '\n'))
+	}
+	return err
 }
 
 // args returns a check that a command gets between least and most arguments,
@@ -173,7 +178,7 @@ type errorJSON struct {
 // fail prints err in the one error shape and returns the exit code.
 func (a *app) fail(err error) int {
 	if errors.Is(err, context.Canceled) && a.ctx.Err() != nil {
-		fmt.Fprintln(a.stderr, "interrupted")
+		printn(a.stderr, "interrupted")
 		return exitBreak
 	}
 	var e *abi.Error
@@ -192,14 +197,13 @@ func (a *app) fail(err error) int {
 		if e.Err != nil {
 			j.Cause = e.Err.Error()
 		}
-		b, _ := json.Marshal(j) // strings only
-		fmt.Fprintln(a.stderr, string(b))
+		_ = a.json(a.stderr, j, "") // nobody is left to tell
 	} else {
-		fmt.Fprintf(a.stderr, "error[%s]: %s\n", e.Code, e.Error())
+		printf(a.stderr, "error[%s]: %s\n", e.Code, error(e))
 		if e.Hint != "" {
-			fmt.Fprintf(a.stderr, "hint: %s\n", e.Hint)
+			printf(a.stderr, "hint: %s\n", e.Hint)
 		}
-		fmt.Fprintf(a.stderr, "see: forgeone explain %s\n", e.Code)
+		printf(a.stderr, "see: forgeone explain %s\n", e.Code)
 	}
 	var own *exitError
 	if errors.As(err, &own) {

@@ -48,7 +48,7 @@ func (a *app) explainCode(c abi.Code) error {
 		Text   string   `json:"text"`
 		Exit   int      `json:"exit"`
 	}{"forgeone.explain.code/v1", info.Code, info.Title, info.Text, info.Exit}, func(w io.Writer) {
-		fmt.Fprintf(w, "%s: %s (exit code %d)\n\n%s\n", info.Code, info.Title, info.Exit, wrap(info.Text, 80))
+		printf(w, "%s: %s (exit code %d)\n\n%s\n", info.Code, info.Title, info.Exit, block(wrap(info.Text, 80)))
 	})
 }
 
@@ -112,28 +112,28 @@ func (a *app) explainCall(run string, seq uint64) error {
 		Matches  []matchJSON   `json:"matches"`
 		Change   string        `json:"change,omitempty"`
 	}{"forgeone.explain.call/v1", r.ID, e.Workload, e.Policy, abi.CodeForReason(d.Reason), e.Event.Limit.Names(), observer.NewCall(&e.Event, false), matches, e.Change}, func(w io.Writer) {
-		fmt.Fprintf(w, "%s\n\n", observer.Line(&e.Event))
-		fmt.Fprintf(w, "run       %s of %s\n", r.ID, e.Workload)
-		fmt.Fprintf(w, "decision  %s\n", observer.Verdict(d))
+		printf(w, "%s\n\n", observer.Line(&e.Event))
+		printf(w, "run       %s of %s\n", r.ID, e.Workload)
+		printf(w, "decision  %s\n", observer.Verdict(d))
 		if code := abi.CodeForReason(d.Reason); code != "" && d.Verdict != abi.Allow {
 			info, _ := abi.LookupCode(code)
-			fmt.Fprintf(w, "why       %s: %s\n", code, info.Title)
+			printf(w, "why       %s: %s\n", code, info.Title)
 		}
 		for _, l := range reached(e.Event.Limit, &e.Limits) {
-			fmt.Fprintf(w, "limit     %s: %s: %s\nhint      %s\n", l.Code, l.Limit, l.What, l.Hint)
+			printf(w, "limit     %s: %s: %s\nhint      %s\n", l.Code, l.Limit, l.What, l.Hint)
 		}
-		fmt.Fprintf(w, "trust     %v\nepoch     %d\npolicy    %s\n", d.Trust, d.Epoch, e.Policy.Short())
+		printf(w, "trust     %v\nepoch     %d\npolicy    %s\n", d.Trust, d.Epoch, e.Policy.Short())
 		if len(matches) == 0 && d.Verdict != abi.Allow {
-			fmt.Fprintln(w, "rules     none was asked or matched")
+			printn(w, "rules     none was asked or matched")
 		}
 		for _, m := range e.Matches {
-			fmt.Fprintf(w, "rule      %s\n", ruleLine(m))
+			printf(w, "rule      %s\n", ruleLine(m))
 		}
 		if e.Threshold >= 0 && d.Verdict != abi.Allow {
-			fmt.Fprintf(w, "          with a trust of %d or more it would be allowed\n", e.Threshold)
+			printf(w, "          with a trust of %d or more it would be allowed\n", e.Threshold)
 		}
 		if e.Change != "" {
-			fmt.Fprintf(w, "hint      %s\n", e.Change)
+			printf(w, "hint      %s\n", e.Change)
 		}
 	})
 }

@@ -73,25 +73,25 @@ func (a *app) explainRun(id string) error {
 		if r.Outcome == abi.OutcomeExit {
 			how = fmt.Sprintf("exit %d", r.Exit)
 		}
-		fmt.Fprintf(w, "run       %s of %s\noutcome   %s\n", r.ID, r.Workload, how)
+		printf(w, "run       %s of %s\noutcome   %s\n", r.ID, r.Workload, how)
 		if info.Code != "" {
-			fmt.Fprintf(w, "why       %s: %s\n\n%s\n\n", info.Code, info.Title, wrap(info.Text, 80))
+			printf(w, "why       %s: %s\n\n%s\n\n", info.Code, info.Title, block(wrap(info.Text, 80)))
 		}
-		fmt.Fprintf(w, "calls     %d, %d denied\nfuel      %d\n", r.Calls, r.Denials, end.Fuel)
+		printf(w, "calls     %d, %d denied\nfuel      %d\n", r.Calls, r.Denials, end.Fuel)
 		rest := r.Denials
 		for _, d := range end.Denied {
-			fmt.Fprintf(w, "denied    %d × %s by %s\n", d.Count, abi.Action(d.Num), quote(d.Rule))
+			printf(w, "denied    %d × %s by %s\n", d.Count, abi.Action(d.Num), quote(d.Rule))
 			rest -= min(d.Count, rest)
 		}
 		if rest > 0 { // the log names so many only
-			fmt.Fprintf(w, "denied    %d more, by other rules: forgeone trace %s --deny-only\n", rest, id)
+			printf(w, "denied    %d more, by other rules: forgeone trace %s --deny-only\n", rest, id)
 		}
 		if header != nil {
-			fmt.Fprintf(w, "engine    %s\nportable  %s\n", engine, portable(header))
+			printf(w, "engine    %s\nportable  %s\n", engine, portable(header))
 		}
 		aboutRun(w, r, about)
 		for _, l := range reached(end.Reached, &limits) {
-			fmt.Fprintf(w, "limit     %s: %s: %s\nhint      %s\n", l.Code, l.Limit, l.What, l.Hint)
+			printf(w, "limit     %s: %s: %s\nhint      %s\n", l.Code, l.Limit, l.What, l.Hint)
 		}
 	})
 }

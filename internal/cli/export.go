@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -62,9 +61,9 @@ export reaches as far as witnesses have vouched, and carries their signatures.`,
 				Root    string `json:"root"`
 				Torn    uint64 `json:"torn"`
 			}{"forgeone.log.export/v1", r.Origin, tiles, r.Records, r.Before, r.Files, r.Root.Hex(), r.Torn}, func(w io.Writer) {
-				fmt.Fprintf(w, "exported %d records of %s to %s: %d new, %d files written\nroot %s\n", r.Records, r.Origin, tiles, r.Records-r.Before, r.Files, r.Root.Hex())
+				printf(w, "exported %d records of %s to %s: %d new, %d files written\nroot %s\n", r.Records, r.Origin, tiles, r.Records-r.Before, r.Files, r.Root.Hex())
 				if r.Torn > 0 {
-					fmt.Fprintf(w, "%d bytes behind the last commit are no records: forgeone explain F1-LOG-004\n", r.Torn)
+					printf(w, "%d bytes behind the last commit are no records: forgeone explain F1-LOG-004\n", r.Torn)
 				}
 			})
 		},
@@ -191,7 +190,7 @@ func (a *app) verifyProof(path string, pins []evidence.PublicKey, o evidence.Ver
 	}
 	return a.emit(proofJSONOf(p, raw, path), func(w io.Writer) {
 		j := recordOf(p.Index, p.Record)
-		fmt.Fprintf(w, "verified: record %d of %s, in a tree of %d records\nroot %s\n%s\nkind %s\ntime %s\n", p.Index, p.Origin, p.Records, p.Root.Hex(), &p.Witnessed, j.Kind, j.Time)
+		printf(w, "verified: record %d of %s, in a tree of %d records\nroot %s\n%s\nkind %s\ntime %s\n", p.Index, p.Origin, p.Records, p.Root.Hex(), &p.Witnessed, j.Kind, j.Time)
 		fields(w, j.Body)
 	})
 }

@@ -57,22 +57,22 @@ func graphText(w io.Writer, plan []kernel.Module) {
 }
 
 func graphDOT(w io.Writer, plan []kernel.Module) {
-	fmt.Fprintln(w, "digraph forgeone {\n  rankdir=LR;\n  node [shape=box];")
+	printn(w, "digraph forgeone {\n  rankdir=LR;\n  node [shape=box];")
 	for _, m := range plan {
-		fmt.Fprintf(w, "  %q [label=%q];\n", m.Name, m.Name+"\n"+m.Package)
+		printf(w, "  %q [label=%q];\n", m.Name, m.Name+"\n"+m.Package)
 		for _, n := range m.Needs {
-			fmt.Fprintf(w, "  %q -> %q;\n", m.Name, n)
+			printf(w, "  %q -> %q;\n", m.Name, n)
 		}
 	}
-	fmt.Fprintln(w, "}")
+	printn(w, "}")
 }
 
 func graphMermaid(w io.Writer, plan []kernel.Module) {
-	fmt.Fprintln(w, "graph LR")
+	printn(w, "graph LR")
 	for _, m := range plan {
-		fmt.Fprintf(w, "  %s[\"%s<br/>%s\"]\n", m.Name, m.Name, m.Package)
+		printf(w, "  %s[\"%s<br/>%s\"]\n", m.Name, m.Name, m.Package)
 		for _, n := range m.Needs {
-			fmt.Fprintf(w, "  %s --> %s\n", m.Name, n)
+			printf(w, "  %s --> %s\n", m.Name, n)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 
@@ -86,25 +85,25 @@ func (a *app) inspect(p *forgepkg.Package, file string) error {
 	}
 	j.Revoked = a.revokedHere(p)
 	return a.emit(j, func(w io.Writer) {
-		fmt.Fprintf(w, "%s %s (serial %d), not verified\n", m.Name, m.Version, m.Serial)
-		fmt.Fprintf(w, "digest   %s\nmodule   %s (%d bytes)\n", j.Digest, j.Module, j.ModuleSize)
+		printf(w, "%s %s (serial %d), not verified\n", m.Name, m.Version, m.Serial)
+		printf(w, "digest   %s\nmodule   %s (%d bytes)\n", j.Digest, j.Module, j.ModuleSize)
 		if j.AssetsSize > 0 {
-			fmt.Fprintf(w, "assets   %d bytes\n", j.AssetsSize)
+			printf(w, "assets   %d bytes\n", j.AssetsSize)
 		}
-		fmt.Fprintf(w, "issued   %s\n", j.Issued)
+		printf(w, "issued   %s\n", j.Issued)
 		if j.Expires != "" {
-			fmt.Fprintf(w, "expires  %s\n", j.Expires)
+			printf(w, "expires  %s\n", j.Expires)
 		}
 		for _, s := range p.Signatures() {
-			fmt.Fprintf(w, "signer   %s (%s)\n", s.Key.Hex(), s.Alg)
+			printf(w, "signer   %s (%s)\n", s.Key.Hex(), s.Alg)
 		}
 		for _, s := range j.Statements {
-			fmt.Fprintf(w, "attached %s: %s\n", s.Role, s.Type)
+			printf(w, "attached %s: %s\n", s.Role, s.Type)
 		}
 		if j.Revoked != "" {
-			fmt.Fprintf(w, "revoked  %s\n", j.Revoked)
+			printf(w, "revoked  %s\n", j.Revoked)
 		}
-		fmt.Fprintln(w, "\nIt asks for:")
+		printn(w, "\nIt asks for:")
 		t := table(w, "FUNCTION", "CLASS", "WHAT IT DOES")
 		for _, i := range j.Imports {
 			t.row(i.Function, i.Class, i.Doc)
@@ -135,7 +134,7 @@ func (a *app) printStatement(p *forgepkg.Package, role forgepkg.Role, file strin
 	if s == nil {
 		return &abi.Error{Code: "F1-PKG-057", What: "the package has no statement of the kind " + string(role), Where: file, Hint: "forgeone inspect " + file}
 	}
-	return a.emit(json.RawMessage(s.Payload), func(w io.Writer) { fmt.Fprintf(w, "%s\n", s.Payload) })
+	return a.emit(json.RawMessage(s.Payload), func(w io.Writer) { printf(w, "%s\n", block(s.Payload)) })
 }
 
 // revokedHere tells whether this node, if there is one, refuses p as revoked.
@@ -145,7 +144,7 @@ func (a *app) revokedHere(p *forgepkg.Package) (why string) {
 	}
 	k, err := a.open(kernel.ModEvidence)
 	if err != nil {
-		fmt.Fprintln(a.stderr, "forgeone: whether it is revoked is not known: "+err.Error())
+		printn(a.stderr, "forgeone: whether it is revoked is not known: "+err.Error())
 		return ""
 	}
 	defer k.Close(a.ctx)

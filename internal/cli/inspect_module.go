@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -54,7 +53,7 @@ func (a *app) admission() admission {
 	}
 	k, err := a.open(kernel.ModEvidence)
 	if err != nil {
-		fmt.Fprintln(a.stderr, "forgeone: what this node's configuration admits is not known: "+err.Error())
+		printn(a.stderr, "forgeone: what this node's configuration admits is not known: "+err.Error())
 		return defaults
 	}
 	defer k.Close(a.ctx)
@@ -90,20 +89,20 @@ func (a *app) inspectModule(file string) error {
 		Exports: len(info.Exports), Imports: importsOf(kernel.ImportNames(info)), Admitted: by.by,
 	}
 	return a.emit(j, func(w io.Writer) {
-		fmt.Fprintf(w, "module    %s (%d bytes), admitted by %s\n", j.Module, j.Size, by.words())
+		printf(w, "module    %s (%d bytes), admitted by %s\n", j.Module, j.Size, by.words())
 		what := "command"
 		if !j.Command {
 			what = "no command: it exports no _start, so it can't run"
 		}
-		fmt.Fprintf(w, "kind      %s\nfunctions %d\nmemory    %d bytes", what, j.Functions, j.Memory)
+		printf(w, "kind      %s\nfunctions %d\nmemory    %d bytes", what, j.Functions, j.Memory)
 		if j.MemoryMax > 0 {
-			fmt.Fprintf(w, ", at most %d", j.MemoryMax)
+			printf(w, ", at most %d", j.MemoryMax)
 		}
-		fmt.Fprintln(w)
+		printn(w)
 		if j.Floats {
-			fmt.Fprintln(w, "replays   on the same architecture only: it computes with floats")
+			printn(w, "replays   on the same architecture only: it computes with floats")
 		}
-		fmt.Fprintln(w, "\nIt asks for:")
+		printn(w, "\nIt asks for:")
 		t := table(w, "FUNCTION", "CLASS", "WHAT IT DOES")
 		for _, i := range j.Imports {
 			t.row(i.Function, i.Class, i.Doc)

@@ -102,15 +102,15 @@ rotation that follows, each with a new key of either kind, until one says
 				Vkey   string   `json:"vkey"`
 				Old    termJSON `json:"old"`
 			}{"forgeone.key.rotate/v1", r.Index, r.New.Number, r.New.Key.String(), postText(r.New.Post), vkey, termOf(r.Old)}, func(w io.Writer) {
-				fmt.Fprintf(w, "the log's key is another now (record %d)\n", r.Index)
-				fmt.Fprintf(w, "old  term %d  %s\nnew  term %d  %s\n", r.Old.Number, r.Old.Key, r.New.Number, r.New.Key)
+				printf(w, "the log's key is another now (record %d)\n", r.Index)
+				printf(w, "old  term %d  %s\nnew  term %d  %s\n", r.Old.Number, r.Old.Key, r.New.Number, r.New.Key)
 				if r.New.Post != nil {
-					fmt.Fprintf(w, "post-quantum: what is published of the log is signed by %s too\n", shortKey(r.New.Post.String()))
+					printf(w, "post-quantum: what is published of the log is signed by %s too\n", shortKey(r.New.Post.String()))
 				} else if r.Old.Post != nil {
-					fmt.Fprintf(w, "the log has no post-quantum key any more\n")
+					printf(w, "the log has no post-quantum key any more\n")
 				}
-				fmt.Fprintf(w, "keep both public keys elsewhere: forgeone key export --public --role log\n")
-				fmt.Fprintf(w, "tell the witnesses the log's new verifier key:\n  %s\n", vkey)
+				printf(w, "keep both public keys elsewhere: forgeone key export --public --role log\n")
+				printf(w, "tell the witnesses the log's new verifier key:\n  %s\n", vkey)
 			})
 		},
 	}
@@ -167,9 +167,9 @@ line of their own. Private keys are never exported. With --role log it is what
 				Keys   []publicJSON `json:"keys"`
 			}{"forgeone.key.export/v1", list}, func(w io.Writer) {
 				for _, e := range list {
-					fmt.Fprintln(w, e.Public)
+					printn(w, e.Public)
 					if e.Post != "" {
-						fmt.Fprintln(w, e.Post)
+						printn(w, e.Post)
 					}
 				}
 			})

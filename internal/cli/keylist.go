@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 	"strconv"
 	"time"
@@ -64,14 +63,14 @@ func (a *app) keyListCmd() *cobra.Command {
 				}
 				t.Flush()
 				if len(ring.Revoked) > 0 {
-					fmt.Fprintln(w)
+					printn(w)
 					t := table(w, "REVOKED", "ROLE", "ID", "SINCE", "RECORD", "WHY")
 					for _, v := range ring.Revoked {
 						t.row(orDash(v.Name), orDash(string(v.Role)), v.ID[:12], v.Time, strconv.FormatUint(v.Record, 10), orDash(v.Reason))
 					}
 					t.Flush()
 				}
-				fmt.Fprintf(w, "\nversion %d of the keyring; %d of %d operator(s) must sign an act\n", ring.Ring, ring.Threshold, ring.Operators)
+				printf(w, "\nversion %d of the keyring; %d of %d operator(s) must sign an act\n", ring.Ring, ring.Threshold, ring.Operators)
 			})
 		},
 	}

@@ -48,7 +48,7 @@ computer can't forge them; best beside an Ed25519 key, as a pair.`,
 			}
 			text := seal.FormatPublic(alg, pub)
 			return a.emit(keyJSON{Schema: "forgeone.key/v1", Public: text, ID: seal.KeyID(alg, pub).Hex(), File: out}, func(w io.Writer) {
-				fmt.Fprintln(w, text)
+				printn(w, text)
 			})
 		},
 	}
@@ -230,5 +230,9 @@ func table(w io.Writer, heads ...string) columns {
 }
 
 func (t columns) row(cells ...string) {
-	fmt.Fprintln(t, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+	plain := make([]string, len(cells))
+	for i, c := range cells {
+		plain[i] = abi.Line(c)
+	}
+	printn(t, block(strings.TrimRight(strings.Join(plain, "\t"), "\t")))
 }

@@ -100,7 +100,7 @@ those of the witnesses that the log itself names, if it asks for a quorum.`,
 				if place == evidence.PlaceLog {
 					what = fmt.Sprintf(", %d segment(s)", r.Segments)
 				}
-				fmt.Fprintf(w, "verified: %d records%s, of %s\nroot %s\n%s\n%s\n", r.Records, what, r.Origin, r.Root.Hex(), termLine(r.Terms), &r.Witnessed)
+				printf(w, "verified: %d records%s, of %s\nroot %s\n%s\n%s\n", r.Records, what, r.Origin, r.Root.Hex(), termLine(r.Terms), &r.Witnessed)
 				sem.print(w)
 			})
 		},
@@ -165,9 +165,9 @@ func (a *app) logListCmd() *cobra.Command {
 				})
 			}
 			w := bufio.NewWriterSize(a.stdout, 64<<10)
-			fmt.Fprintf(w, "%-8s %-20s %-18s %s\n", "INDEX", "TIME", "KIND", "WHAT")
+			printf(w, "%-8s %-20s %-18s %s\n", "INDEX", "TIME", "KIND", "WHAT")
 			err := read(a.logDir(got), from, limit, func(r recordJSON) error {
-				_, err := fmt.Fprintf(w, "%-8d %-20s %-18s %s\n", r.Index, r.Time[:19]+"Z", r.Kind, gist(r.Body))
+				err := printf(w, "%-8d %-20s %-18s %s\n", r.Index, r.Time[:19]+"Z", r.Kind, gist(r.Body))
 				return err
 			})
 			if err != nil {
@@ -206,7 +206,7 @@ func (a *app) logShowCmd() *cobra.Command {
 				Schema string `json:"schema"`
 				recordJSON
 			}{"forgeone.log.record/v1", *found}, func(w io.Writer) {
-				fmt.Fprintf(w, "record %d of %s\nkind %s\ntime %s\n", n, filepath.Clean(a.logDir(got[1:])), found.Kind, found.Time)
+				printf(w, "record %d of %s\nkind %s\ntime %s\n", n, filepath.Clean(a.logDir(got[1:])), found.Kind, found.Time)
 				fields(w, found.Body)
 			})
 		},

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 	"runtime"
 
@@ -49,11 +48,11 @@ moment; later, "key protect" does that.`,
 				Origin string `json:"origin"`
 			}{"forgeone.init/v1", string(r.Home), r.Made, r.NodeKey.String(), r.LogKey.String(), r.Origin}, func(w io.Writer) {
 				if r.Made {
-					fmt.Fprintf(w, "made %s\n", r.Home)
+					printf(w, "made %s\n", r.Home)
 				} else {
-					fmt.Fprintf(w, "%s is there already and whole\n", r.Home)
+					printf(w, "%s is there already and whole\n", r.Home)
 				}
-				fmt.Fprintf(w, "node key %s\nlog key  %s\nlog      %s\n", r.NodeKey, r.LogKey, r.Origin)
+				printf(w, "node key %s\nlog key  %s\nlog      %s\n", r.NodeKey, r.LogKey, r.Origin)
 			})
 		},
 	}
@@ -81,7 +80,7 @@ func (a *app) configCmd() *cobra.Command {
 				Limits abi.Limits `json:"limits"`
 				Text   string     `json:"text"`
 			}{"forgeone.config/v1", cfg.Digest().Hex(), cfg.BareModules(), cfg.Quorum(), cfg.Limits(), string(cfg.Text())}, func(w io.Writer) {
-				fmt.Fprintf(w, "# digest %s, signed and in force\n%s", cfg.Digest().Hex(), cfg.Text())
+				printf(w, "# digest %s, signed and in force\n%s", cfg.Digest().Hex(), block(cfg.Text()))
 			})
 		},
 	})
@@ -108,9 +107,9 @@ func (a *app) doctorCmd() *cobra.Command {
 					if !c.OK {
 						mark = "FAIL"
 					}
-					fmt.Fprintf(w, "%s %-12s %s\n", mark, c.Name, c.Found)
+					printf(w, "%s %-12s %s\n", mark, c.Name, c.Found)
 					if c.Hint != "" {
-						fmt.Fprintf(w, "     hint: %s\n", c.Hint)
+						printf(w, "     hint: %s\n", c.Hint)
 					}
 				}
 			})
@@ -129,7 +128,7 @@ func (a *app) versionCmd() *cobra.Command {
 				Go       string `json:"go"`
 				Platform string `json:"platform"`
 			}{"forgeone.version/v1", kernel.Version, wasm.Native().ID(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}, func(w io.Writer) {
-				fmt.Fprintf(w, "forgeone %s (%s, %s, %s/%s)\n", kernel.Version, wasm.Native().ID(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+				printf(w, "forgeone %s (%s, %s, %s/%s)\n", kernel.Version, wasm.Native().ID(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			})
 		},
 	}

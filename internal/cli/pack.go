@@ -117,9 +117,9 @@ func (a *app) pack(f packFlags, input string) error {
 		Digest  string `json:"digest"`
 		By      string `json:"admitted_by"`
 	}{"forgeone.pack/v1", f.out, f.name, f.version, f.serial, d.Hex(), by.by}, func(w io.Writer) {
-		fmt.Fprintf(w, "packed %s %s (serial %d) into %s\ndigest %s\n", f.name, f.version, f.serial, f.out, d.Hex())
+		printf(w, "packed %s %s (serial %d) into %s\ndigest %s\n", f.name, f.version, f.serial, f.out, d.Hex())
 		if by.by == "defaults" { // elsewhere it may not be admitted
-			fmt.Fprintf(w, "module admitted by %s\n", by.words())
+			printf(w, "module admitted by %s\n", by.words())
 		}
 	})
 }

@@ -108,13 +108,13 @@ func (a *app) verifyCmd() *cobra.Command {
 			j := shown(v)
 			j.File = got[0]
 			return a.emit(j, func(w io.Writer) {
-				fmt.Fprintf(w, "verified: %s %s (serial %d), signed by %s\ndigest %s\nstanding %s, trust %s\n", j.Name, j.Version, j.Serial, strings.Join(j.Signers, ", "), j.Digest, j.Standing, v.Trust)
+				printf(w, "verified: %s %s (serial %d), signed by %s\ndigest %s\nstanding %s, trust %s\n", j.Name, j.Version, j.Serial, strings.Join(j.Signers, ", "), j.Digest, j.Standing, v.Trust)
 				for _, st := range j.Statements {
 					by := ""
 					if len(st.Keys) == 0 {
 						by = ", which no key known here signed itself"
 					}
-					fmt.Fprintf(w, "%s %s%s\n", st.Role, st.Type, by)
+					printf(w, "%s %s%s\n", st.Role, st.Type, by)
 				}
 			})
 		},
@@ -136,7 +136,7 @@ func (a *app) installCmd() *cobra.Command {
 				return err
 			}
 			return a.emit(shown(v), func(w io.Writer) {
-				fmt.Fprintf(w, "installed %s %s (%s)\n", v.Manifest.Name, v.Manifest.Version, v.Digest.Short())
+				printf(w, "installed %s %s (%s)\n", v.Manifest.Name, v.Manifest.Version, v.Digest.Short())
 			})
 		},
 	}
@@ -204,7 +204,7 @@ func (a *app) uninstallCmd() *cobra.Command {
 			return a.emit(struct {
 				Schema string `json:"schema"`
 				Name   string `json:"name"`
-			}{"forgeone.package.removed/v1", got[0]}, func(w io.Writer) { fmt.Fprintf(w, "uninstalled %s\n", got[0]) })
+			}{"forgeone.package.removed/v1", got[0]}, func(w io.Writer) { printf(w, "uninstalled %s\n", got[0]) })
 		},
 	}
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -41,12 +40,12 @@ func (a *app) policyCmd() *cobra.Command {
 					Problems []problemJSON `json:"problems"`
 				}{"forgeone.policy.check/v1", len(list) == 0, list}, func(w io.Writer) {
 					for _, p := range list {
-						fmt.Fprintf(a.stderr, "error[%s]: %s:%d:%d: %s\n", p.Code, p.File, p.Line, p.Col, p.What)
+						printf(a.stderr, "error[%s]: %s:%d:%d: %s\n", p.Code, p.File, p.Line, p.Col, p.What)
 					}
 					if len(list) == 0 {
-						fmt.Fprintf(w, "%s is valid\n", src.Name)
+						printf(w, "%s is valid\n", src.Name)
 					} else {
-						fmt.Fprintf(a.stderr, "see: forgeone explain %s\n", list[0].Code)
+						printf(a.stderr, "see: forgeone explain %s\n", list[0].Code)
 					}
 				})
 			},
@@ -57,7 +56,7 @@ func (a *app) policyCmd() *cobra.Command {
 				return a.emit(struct {
 					Schema string `json:"schema"`
 					Cedar  string `json:"cedar"`
-				}{"forgeone.policy.schema/v1", policy.Schema()}, func(w io.Writer) { fmt.Fprint(w, policy.Schema()) })
+				}{"forgeone.policy.schema/v1", policy.Schema()}, func(w io.Writer) { printf(w, "%s", block(policy.Schema())) })
 			},
 		},
 		&cobra.Command{
@@ -67,7 +66,7 @@ func (a *app) policyCmd() *cobra.Command {
 				return a.emit(struct {
 					Schema string `json:"schema"`
 					Cedar  string `json:"cedar"`
-				}{"forgeone.policy.base/v1", string(b.Text)}, func(w io.Writer) { fmt.Fprint(w, string(b.Text)) })
+				}{"forgeone.policy.base/v1", string(b.Text)}, func(w io.Writer) { printf(w, "%s", block(b.Text)) })
 			},
 		},
 	)

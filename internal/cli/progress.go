@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -37,16 +36,16 @@ func (p *progress) tell(records, bytes uint64) {
 	}
 	p.next = now.Add(time.Second)
 	if p.shown {
-		fmt.Fprint(p.w, p.line)
+		printf(p.w, p.line) // which goes back to the beginning of the line
 	}
 	p.shown = true
-	fmt.Fprintf(p.w, "forgeone: %d records, %d MiB", records, bytes>>20)
+	printf(p.w, "forgeone: %d records, %d MiB", records, bytes>>20)
 }
 
 // end ends the line.
 func (p *progress) end() {
 	if p.shown {
-		fmt.Fprintln(p.w)
+		printn(p.w)
 		p.shown = false
 	}
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -45,9 +44,9 @@ made before still holds it. If in doubt, replace the keys.`,
 				return err
 			}
 			return a.emit(protectedJSON{"forgeone.key.protect/v1", a.homeDir(), true}, func(w io.Writer) {
-				fmt.Fprintln(w, "the private keys are encrypted")
+				printn(w, "the private keys are encrypted")
 				if p.Passphrase != "" {
-					fmt.Fprintf(w, "next: export FORGEONE_UNLOCK=%s\n", p.Passphrase)
+					printf(w, "next: export FORGEONE_UNLOCK=%s\n", p.Passphrase)
 				}
 			})
 		},
@@ -65,7 +64,7 @@ func (a *app) keyUnprotectCmd() *cobra.Command {
 				return err
 			}
 			return a.emit(protectedJSON{"forgeone.key.protect/v1", a.homeDir(), false}, func(w io.Writer) {
-				fmt.Fprintln(w, "the private keys lie in the clear, in files that only their owner may read")
+				printn(w, "the private keys lie in the clear, in files that only their owner may read")
 			})
 		},
 	}

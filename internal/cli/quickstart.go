@@ -56,13 +56,13 @@ network and may be repeated.`,
 // step prints a heading in text mode.
 func (a *app) step(format string, v ...any) {
 	if a.format == "text" {
-		fmt.Fprintf(a.stdout, "\n"+format+"\n", v...)
+		printf(a.stdout, "\n"+format+"\n", v...)
 	}
 }
 
 func (a *app) show(format string, v ...any) {
 	if a.format == "text" {
-		fmt.Fprintf(a.stdout, "  "+format+"\n", v...)
+		printf(a.stdout, "  "+format+"\n", v...)
 	}
 }
 

@@ -4,10 +4,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/config"
@@ -16,17 +13,7 @@ import (
 
 // gist says in a few words what a record says, on one line. The log may be
 // anybody's: what is in its texts must not reach a terminal as it is.
-func gist(body any) string { return plain(tell(body)) }
-
-// plain returns s with everything escaped that does not print: line breaks,
-// control and direction characters.
-func plain(s string) string {
-	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
-		return s
-	}
-	q := strconv.Quote(s)
-	return q[1 : len(q)-1]
-}
+func gist(body any) string { return abi.Line(tell(body)) }
 
 func tell(body any) string {
 	switch b := body.(type) {
@@ -106,6 +93,6 @@ func fields(w io.Writer, body any) {
 			}
 			s = strings.Join(ds, " ")
 		}
-		fmt.Fprintf(w, "%s %s\n", strings.ToLower(v.Type().Field(i).Name), plain(s))
+		printf(w, "%s %s\n", strings.ToLower(v.Type().Field(i).Name), s)
 	}
 }

@@ -42,7 +42,7 @@ What is held does not count against the budgets.`,
 			if err := k.Hold(a.ctx, r.ID, reason); err != nil {
 				return err
 			}
-			return a.emit(holdJSON{"forgeone.hold/v1", r.ID, true}, func(w io.Writer) { fmt.Fprintf(w, "%s is held\n", r.ID) })
+			return a.emit(holdJSON{"forgeone.hold/v1", r.ID, true}, func(w io.Writer) { printf(w, "%s is held\n", r.ID) })
 		},
 	}
 	c.Flags().StringVar(&reason, "reason", "", "why, for the log (at most 256 bytes)")
@@ -123,7 +123,7 @@ type unneededJSON struct {
 
 func (a *app) pruned(p *kernel.Pruned, dry bool) error {
 	if err := p.Tidied.Stay; err != nil {
-		fmt.Fprintln(a.stderr, "forgeone: modules stay: "+err.Error())
+		printn(a.stderr, "forgeone: modules stay: "+err.Error())
 	}
 	list := []droppedJSON{}
 	for i, u := range p.Dropped {
@@ -147,15 +147,15 @@ func (a *app) pruned(p *kernel.Pruned, dry bool) error {
 			did = "would drop"
 		}
 		for _, d := range list {
-			fmt.Fprintf(w, "%s %s of %s: %s, ended %s (%s)\n", did, d.Run, d.Workload, config.FormatSize(d.Size), d.Ended[:19]+"Z", d.Cause)
+			printf(w, "%s %s of %s: %s, ended %s (%s)\n", did, d.Run, d.Workload, config.FormatSize(d.Size), d.Ended[:19]+"Z", d.Cause)
 		}
 		if p.Finished > 0 {
-			fmt.Fprintf(w, "removed %d file(s) of recordings that were dropped before\n", p.Finished)
+			printf(w, "removed %d file(s) of recordings that were dropped before\n", p.Finished)
 		}
 		if t := p.Tidied; t.Files > 0 {
-			fmt.Fprintf(w, "%s %d rewritten module(s) that no recording needs, of %d bytes\n", did, t.Files, t.Bytes)
+			printf(w, "%s %d rewritten module(s) that no recording needs, of %d bytes\n", did, t.Files, t.Bytes)
 		}
-		fmt.Fprintf(w, "%s %d; %d bytes kept of %s, %d held\n", did, len(list), p.Kept, bound(p.Budget.Total), p.Held)
+		printf(w, "%s %d; %d bytes kept of %s, %d held\n", did, len(list), p.Kept, bound(p.Budget.Total), p.Held)
 	})
 }
 
@@ -196,17 +196,17 @@ func aboutOf(r brain.Run, about kernel.About) aboutJSON {
 // aboutRun says why a run was stopped, is held or has no recording.
 func aboutRun(w io.Writer, r brain.Run, about kernel.About) {
 	if s := about.Stop; s != nil {
-		fmt.Fprintf(w, "stopped   %s, record %d: %q\n", nano(s.Time), s.Index, s.Body.Reason)
+		printf(w, "stopped   %s, record %d: %q\n", nano(s.Time), s.Index, s.Body.Reason)
 	}
 	if h := about.Held; h != nil {
-		fmt.Fprintf(w, "held      since %s, record %d: %q\n", nano(h.Time), h.Index, h.Body.Reason)
+		printf(w, "held      since %s, record %d: %q\n", nano(h.Time), h.Index, h.Body.Reason)
 	}
 	if d := about.Dropped; d != nil {
-		fmt.Fprintf(w, "recording dropped %s, record %d\n", kernel.DropWords(d), d.Index)
+		printf(w, "recording dropped %s, record %d\n", kernel.DropWords(d), d.Index)
 	} else if !r.Open() {
-		fmt.Fprintf(w, "recording %s\n", runOf(r).recording())
+		printf(w, "recording %s\n", runOf(r).recording())
 	}
 	if !r.Open() {
-		fmt.Fprintf(w, "seal      %s\n", r.Seal.Hex())
+		printf(w, "seal      %s\n", r.Seal.Hex())
 	}
 }

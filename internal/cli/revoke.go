@@ -105,7 +105,7 @@ func (a *app) revokeMake(f revokeFlags) error {
 		return err
 	}
 	return a.emit(revocationsOf("forgeone.revoke.make/v1", f.out, list), func(w io.Writer) {
-		fmt.Fprintf(w, "%s: serial %d, %d revoked, by key %s\n", f.out, list.Serial, list.Count, list.Issuer.Short())
+		printf(w, "%s: serial %d, %d revoked, by key %s\n", f.out, list.Serial, list.Count, list.Issuer.Short())
 	})
 }
 
@@ -228,10 +228,10 @@ func (a *app) revokeImportCmd() *cobra.Command {
 			j.New = &fresh
 			return a.emit(j, func(w io.Writer) {
 				if !fresh {
-					fmt.Fprintf(w, "serial %d by key %s was imported before\n", list.Serial, list.Issuer.Short())
+					printf(w, "serial %d by key %s was imported before\n", list.Serial, list.Issuer.Short())
 					return
 				}
-				fmt.Fprintf(w, "imported serial %d by key %s: %d revoked\n", list.Serial, list.Issuer.Short(), list.Count)
+				printf(w, "imported serial %d by key %s: %d revoked\n", list.Serial, list.Issuer.Short(), list.Count)
 			})
 		},
 	}

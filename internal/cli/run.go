@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/netip"
 	"os"
 	"path"
@@ -172,7 +170,7 @@ func (a *app) run(f runFlags, target string, args []string) error {
 	s.Started = func(id abi.RunID, workload string, bare bool) {
 		defer boundHeap(scratch)
 		if bare && !f.quiet && a.format == "text" {
-			fmt.Fprintf(a.stderr, "forgeone: %s is a bare module: nobody vouches for it (run %s)\n", target, id)
+			printf(a.stderr, "forgeone: %s is a bare module: nobody vouches for it (run %s)\n", target, id)
 		}
 	}
 	r, err := k.Run(a.ctx, s)
@@ -192,19 +190,19 @@ func (a *app) run(f runFlags, target string, args []string) error {
 func (a *app) listening(quiet bool, addrs []string) {
 	for i, addr := range addrs {
 		if a.format == "json" {
-			_ = json.NewEncoder(a.stderr).Encode(struct {
+			_ = a.json(a.stderr, struct {
 				Schema     string `json:"schema"`
 				Descriptor int    `json:"descriptor"`
 				Address    string `json:"address"`
-			}{"forgeone.listen/v1", firstSocket + i, addr})
+			}{"forgeone.listen/v1", firstSocket + i, addr}, "")
 			continue
 		}
 		if quiet {
 			continue
 		}
-		fmt.Fprintf(a.stderr, "forgeone: descriptor %d listens on %s\n", firstSocket+i, addr)
+		printf(a.stderr, "forgeone: descriptor %d listens on %s\n", firstSocket+i, addr)
 		if ap, err := netip.ParseAddrPort(addr); err == nil && !ap.Addr().IsLoopback() {
-			fmt.Fprintf(a.stderr, "forgeone: other machines may reach %s\n", addr)
+			printf(a.stderr, "forgeone: other machines may reach %s\n", addr)
 		}
 	}
 }
@@ -226,9 +224,7 @@ func (a *app) report(r *kernel.Report) error {
 	for _, d := range r.First {
 		denied = append(denied, deniedJSON{d.Call, d.Action.String(), d.Name, abi.CodeForReason(d.Reason), d.Reason.String(), d.Errno, d.Hint})
 	}
-	enc := json.NewEncoder(a.stderr)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(struct {
+	return a.json(a.stderr, struct {
 		Schema   string       `json:"schema"`
 		Run      abi.RunID    `json:"run"`
 		Workload string       `json:"workload"`
@@ -246,7 +242,7 @@ func (a *app) report(r *kernel.Report) error {
 		Trust    *trustJSON   `json:"trust"`
 		Seal     abi.Digest   `json:"seal"`
 		End      abi.Digest   `json:"end"`
-	}{"forgeone.run/v1", r.Run, r.Workload, r.Bare, r.Outcome, r.Exit, r.Trap, r.Why, r.Outcome.Code(), r.Calls, r.Denials, denied, r.Fuel, r.Reached.Names(), trustOf(r.After), r.Seal, r.End})
+	}{"forgeone.run/v1", r.Run, r.Workload, r.Bare, r.Outcome, r.Exit, r.Trap, r.Why, r.Outcome.Code(), r.Calls, r.Denials, denied, r.Fuel, r.Reached.Names(), trustOf(r.After), r.Seal, r.End}, "")
 }
 
 // firstSocket is the descriptor of the first listener, behind the streams and "/".
@@ -280,16 +276,16 @@ func (a *app) say(f runFlags, r *kernel.Report) {
 		const most = 5
 		for i, d := range r.First {
 			if i == most {
-				fmt.Fprintf(a.stderr, "forgeone: and more: forgeone trace %s --deny-only\n", r.Run)
+				printf(a.stderr, "forgeone: and more: forgeone trace %s --deny-only\n", r.Run)
 				break
 			}
-			fmt.Fprintf(a.stderr, "denied[%s]: %s %s: %s\n", abi.CodeForReason(d.Reason), d.Action, quote(d.Name), d.Reason)
+			printf(a.stderr, "denied[%s]: %s %s: %s\n", abi.CodeForReason(d.Reason), d.Action, quote(d.Name), d.Reason)
 			if d.Hint != "" {
-				fmt.Fprintf(a.stderr, "hint: %s\n", d.Hint)
+				printf(a.stderr, "hint: %s\n", d.Hint)
 			}
 		}
 		for _, l := range reached(r.Reached, &r.Limits) {
-			fmt.Fprintf(a.stderr, "limit[%s]: %s\nhint: %s\n", l.Code, l.What, l.Hint)
+			printf(a.stderr, "limit[%s]: %s\nhint: %s\n", l.Code, l.What, l.Hint)
 		}
 	}
 	if code := r.Outcome.Code(); code != "" {
@@ -298,10 +294,10 @@ func (a *app) say(f runFlags, r *kernel.Report) {
 			what += " (" + r.Trap + ")"
 		}
 		if r.Why != "" {
-			what += ": " + plain(r.Why)
+			what += ": " + r.Why
 		}
-		fmt.Fprintf(a.stderr, "error[%s]: %s\nhint: forgeone trace %s\nsee: forgeone explain %s\n", code, what, r.Run, code)
+		printf(a.stderr, "error[%s]: %s\nhint: forgeone trace %s\nsee: forgeone explain %s\n", code, what, r.Run, code)
 	} else if r.Exit > abi.MaxGuestExit && !f.quiet {
-		fmt.Fprintf(a.stderr, "forgeone: the guest's exit code was %d\n", r.Exit)
+		printf(a.stderr, "forgeone: the guest's exit code was %d\n", r.Exit)
 	}
 }

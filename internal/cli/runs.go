@@ -164,14 +164,14 @@ func (a *app) calls(r brain.Run, rec *trace.Reader, f observer.Filter, out bool)
 	}
 	w := bufio.NewWriterSize(a.stdout, 64<<10)
 	err := f.Each(rec, func(ev *trace.Event) error {
-		_, err := fmt.Fprintf(w, "%6d  %s\n", ev.Index, observer.Line(ev))
+		err := printf(w, "%6d  %s\n", ev.Index, observer.Line(ev))
 		return err
 	})
 	if err == nil {
 		err = w.Flush()
 	}
 	if cut {
-		fmt.Fprintf(a.stderr, "forgeone: the recording breaks off (%s)\n", where)
+		printf(a.stderr, "forgeone: the recording breaks off (%s)\n", where)
 	}
 	return err
 }
@@ -305,22 +305,22 @@ func (a *app) replayed(p *kernel.Replay, res *replay.Result) error {
 		return a.emit(j, nil)
 	}
 	verdict(a.stderr, res)
-	fmt.Fprintf(a.stderr, "  engine   %s\n  portable %s\n", p.Engine().ID(), portable(p.Header()))
+	printf(a.stderr, "  engine   %s\n  portable %s\n", p.Engine().ID(), portable(p.Header()))
 	return nil
 }
 
 // verdict says whether a replay was identical, with both digests.
 func verdict(w io.Writer, res *replay.Result) {
 	if res.Identical {
-		fmt.Fprintf(w, "replay: identical\n  recorded %s\n  replayed %s\n", res.Recorded.Hex(), res.Replayed.Hex())
+		printf(w, "replay: identical\n  recorded %s\n  replayed %s\n", res.Recorded.Hex(), res.Replayed.Hex())
 		return
 	}
 	d := res.Divergence
-	fmt.Fprintf(w, "error[%s]: replay: diverged at call %d: %s\n", trace.CodeDiverged, d.Call, d.What)
+	printf(w, "error[%s]: replay: diverged at call %d: %s\n", trace.CodeDiverged, d.Call, d.What)
 	for _, l := range []struct{ name, call string }{{"recorded", d.Expected}, {"replayed", d.Actual}, {"last same", d.Last}} {
 		if l.call != "" {
-			fmt.Fprintf(w, "  %-9s %s\n", l.name, l.call)
+			printf(w, "  %-9s %s\n", l.name, l.call)
 		}
 	}
-	fmt.Fprintf(w, "see: forgeone explain %s\n", trace.CodeDiverged)
+	printf(w, "see: forgeone explain %s\n", trace.CodeDiverged)
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -34,6 +33,6 @@ func (s *semantics) each() func(uint64, abi.Record) error {
 // print says what was found, once every record followed.
 func (s *semantics) print(w io.Writer) {
 	if s.on {
-		fmt.Fprintf(w, "every record follows from those before it; keyring at version %d\n", s.state.Ring())
+		printf(w, "every record follows from those before it; keyring at version %d\n", s.state.Ring())
 	}
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,7 +69,7 @@ func (a *app) serveTiles(listen, log, tiles string, pins keys.Publics) (err erro
 	if err != nil {
 		return &abi.Error{Code: "F1-CLI-020", What: "cannot listen on " + quote(listen), Hint: "forgeone log serve --listen 127.0.0.1:0", Err: err}
 	}
-	fmt.Fprintf(a.stderr, "forgeone: listening on http://%s/\n", srv.Addr())
+	printf(a.stderr, "forgeone: listening on http://%s/\n", srv.Addr())
 	ctx, stop := context.WithCancel(a.ctx)
 	defer stop()
 	kept := make(chan error, 1)
@@ -100,7 +99,7 @@ func (a *app) keep(ctx context.Context, e *evidence.Exporter) error {
 		case ctx.Err() != nil:
 			return nil
 		case err == nil && failing:
-			fmt.Fprintln(a.stderr, "forgeone: the tiles are kept up to date again")
+			printn(a.stderr, "forgeone: the tiles are kept up to date again")
 		case code == evidence.CodeIO || code == evidence.CodeFull:
 			if !failing {
 				a.fail(err)

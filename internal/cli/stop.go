@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"time"
 
@@ -65,9 +64,9 @@ func (a *app) stopped(r brain.Run) error {
 		Outcome abi.Outcome `json:"outcome"`
 	}{"forgeone.stop/v1", r.ID, !r.Open(), r.Outcome}, func(w io.Writer) {
 		if r.Open() {
-			fmt.Fprintf(w, "%s is told to stop\n", r.ID)
+			printf(w, "%s is told to stop\n", r.ID)
 			return
 		}
-		fmt.Fprintf(w, "%s has ended: %s\n", r.ID, r.Outcome)
+		printf(w, "%s has ended: %s\n", r.ID, r.Outcome)
 	})
 }

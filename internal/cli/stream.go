@@ -2,8 +2,6 @@ package cli
 
 import (
 	"bufio"
-	"encoding/json"
-	"fmt"
 	"io"
 )
 
@@ -11,15 +9,15 @@ import (
 // into memory: head is an object with at least one field, name the array's.
 // each calls its argument for every element.
 func stream(w io.Writer, head any, name string, each func(emit func(v any) error) error) error {
-	b, err := json.MarshalIndent(head, "", "  ")
+	b, err := encode(head, "", "  ")
 	if err != nil {
 		return err
 	}
 	out := bufio.NewWriterSize(w, 64<<10)
-	fmt.Fprintf(out, "%s,\n  %q: [", b[:len(b)-2], name) // without the closing brace
+	printf(out, "%s,\n  %q: [", block(b[:len(b)-2]), name) // without the closing brace
 	n := 0
 	err = each(func(v any) error {
-		b, err := json.MarshalIndent(v, "    ", "  ")
+		b, err := encode(v, "    ", "  ")
 		if err != nil {
 			return err
 		}

@@ -101,24 +101,24 @@ func (a *app) syscallsCmd() *cobra.Command {
 }
 
 func describeSyscall(w io.Writer, r *abi.Row) {
-	fmt.Fprintf(w, "%s.%s (number %d)\n\n  %s\n\n%s\n\n", r.Iface.Module(), r.Name, r.Num, signature(r), r.Doc)
-	fmt.Fprintf(w, "class     %s\n", r.Class)
+	printf(w, "%s.%s (number %d)\n\n  %s\n\n%s\n\n", r.Iface.Module(), r.Name, r.Num, signature(r), r.Doc)
+	printf(w, "class     %s\n", r.Class)
 	if r.Needs != 0 {
-		fmt.Fprintf(w, "needs     %s\n", strings.Join(abi.RightsNames(r.Needs), ", "))
+		printf(w, "needs     %s\n", strings.Join(abi.RightsNames(r.Needs), ", "))
 	}
 	if es := syscallOf(r).Errnos; len(es) > 0 {
-		fmt.Fprintf(w, "answers   %s\n", strings.Join(es, ", "))
+		printf(w, "answers   %s\n", strings.Join(es, ", "))
 	}
-	fmt.Fprintf(w, "charged   %s, in fuel\n", r.Price)
+	printf(w, "charged   %s, in fuel\n", r.Price)
 	if r.Blocks {
-		fmt.Fprintln(w, "blocks    yes: the answer is decided again before the guest gets it")
+		printn(w, "blocks    yes: the answer is decided again before the guest gets it")
 	}
 	if !r.Provided {
-		fmt.Fprintln(w, "provided  no: it is decided and recorded, and answers ENOSYS")
+		printn(w, "provided  no: it is decided and recorded, and answers ENOSYS")
 	}
-	fmt.Fprintf(w, "policy    Action::%q", r.Name)
+	printf(w, "policy    Action::%q", r.Name)
 	if r.Num == abi.PathOpen {
-		fmt.Fprintf(w, ", Action::%q where it would write", abi.PathOpenWrite)
+		printf(w, ", Action::%q where it would write", abi.PathOpenWrite)
 	}
-	fmt.Fprintln(w)
+	printn(w)
 }

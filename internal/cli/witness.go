@@ -48,7 +48,7 @@ The protocol has no secrets: put a TLS proxy in front where others listen.`,
 				return usage("a witness needs an address and a folder", "forgeone log witness serve --listen 127.0.0.1:8090 --dir witness")
 			}
 			o := witness.Options{Dir: dir, Name: name, Tell: func(s string) {
-				fmt.Fprintf(a.stderr, "%s %s\n", time.Now().UTC().Format(time.RFC3339), s)
+				printf(a.stderr, "%s %s\n", time.Now().UTC().Format(time.RFC3339), s)
 			}}
 			for _, l := range logs {
 				found, err := logKeys(l)
@@ -70,11 +70,11 @@ The protocol has no secrets: put a TLS proxy in front where others listen.`,
 				Schema  string `json:"schema"`
 				Vkey    string `json:"vkey"`
 				Address string `json:"address"`
-			}{"forgeone.log.witness.serve/v1", w.Key().String(), witness.Address(l)}, func(out io.Writer) { fmt.Fprintln(out, w.Key()) })
+			}{"forgeone.log.witness.serve/v1", w.Key().String(), witness.Address(l)}, func(out io.Writer) { printn(out, w.Key()) })
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.stderr, "forgeone: witness %s on %s\n", w.Key().Name, witness.Address(l))
+			printf(a.stderr, "forgeone: witness %s on %s\n", w.Key().Name, witness.Address(l))
 			return w.Serve(a.ctx, l)
 		},
 	}
@@ -232,9 +232,9 @@ func (a *app) listWitnesses(k *kernel.Kernel, set abi.WitnessSet) error {
 		Records   uint64        `json:"records"`
 		Witnesses []witnessJSON `json:"witnesses"`
 	}{"forgeone.log.witnesses/v1", vkey, set.Quorum, string(seen.State), seen.Size, seen.Records, list}, func(w io.Writer) {
-		fmt.Fprintf(w, "log %s\n", vkey)
+		printf(w, "log %s\n", vkey)
 		if len(list) > 0 {
-			fmt.Fprintf(w, "quorum %d of %d\n", set.Quorum, len(list))
+			printf(w, "quorum %d of %d\n", set.Quorum, len(list))
 			t := table(w, "NAME", "SAW", "TIME", "ADDRESS")
 			for _, j := range list {
 				at := "-"
@@ -245,7 +245,7 @@ func (a *app) listWitnesses(k *kernel.Kernel, set abi.WitnessSet) error {
 			}
 			t.Flush()
 		}
-		fmt.Fprintln(w, seen.String())
+		printn(w, seen.String())
 	})
 	return errors.Join(err, damaged)
 }

@@ -57,7 +57,7 @@ both: the log or export in --log, else this node's.`,
 				Sizes  [2]uint64 `json:"sizes"`
 				Found  string    `json:"found"`
 			}{"forgeone.log.witness.compare/v1", x.heads[0].Origin, [2]uint64{x.heads[0].Size, x.heads[1].Size}, said}, func(w io.Writer) {
-				fmt.Fprintf(w, "%s: %d and %d records are %s\n", x.heads[0].Origin, x.heads[0].Size, x.heads[1].Size, said)
+				printf(w, "%s: %d and %d records are %s\n", x.heads[0].Origin, x.heads[0].Size, x.heads[1].Size, said)
 			})
 		},
 	}

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -125,16 +123,13 @@ func (a *app) synced(o *witness.Outcome, seen *evidence.Witnessed) error {
 		asked = append(asked, j)
 	}
 	if a.format == "json" { // one line a round
-		enc := json.NewEncoder(a.stdout)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(struct {
+		return a.json(a.stdout, struct {
 			Schema  string        `json:"schema"`
 			Records uint64        `json:"records"`
 			Kept    bool          `json:"kept"`
 			Asked   []askedJSON   `json:"asked"`
 			Witness witnessedJSON `json:"witness"`
-		}{"forgeone.log.witness.sync/v1", o.Head.Size, o.Kept, asked, witnessedOf(seen)})
+		}{"forgeone.log.witness.sync/v1", o.Head.Size, o.Kept, asked, witnessedOf(seen)}, "  ")
 	}
 	t := table(a.stdout, "WITNESS", "RESULT")
 	for _, j := range asked {
@@ -145,8 +140,7 @@ func (a *app) synced(o *witness.Outcome, seen *evidence.Witnessed) error {
 		t.row(j.Name, said)
 	}
 	t.Flush()
-	_, err := io.WriteString(a.stdout, seen.String()+"\n")
-	return err
+	return printn(a.stdout, seen)
 }
 
 // syncVerdict is the error of a round, nil if the checkpoint is now witnessed.

@@ -18,7 +18,7 @@ func (e *fullError) Error() string { return "no room for the evidence log: " + e
 func (e *fullError) Unwrap() error { return e.err }
 
 func (e *fullError) public(dir string) *abi.Error {
-	return &abi.Error{Code: CodeFull, What: "there is no room for the evidence log", Where: dir, Hint: "df -h " + dir, Err: e.err}
+	return &abi.Error{Code: CodeFull, What: "there is no room for the evidence log", Where: dir, Hint: "df -h " + abi.Shell(dir), Err: e.err}
 }
 
 // allocate makes sure that n bytes fit behind the last commit, and the reserve

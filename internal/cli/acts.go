@@ -37,7 +37,7 @@ func (a *app) act(draft string, change func(*kernel.Kernel) kernel.Change, done 
 
 func (a *app) writeDraft(k *kernel.Kernel, file string, change kernel.Change) error {
 	if _, err := os.Lstat(file); err == nil { // it may hold signatures
-		return &abi.Error{Code: "F1-KEY-048", What: "the file is there already, and a draft is not overwritten", Where: file, Hint: "--draft " + file + ".new"}
+		return &abi.Error{Code: "F1-KEY-048", What: "the file is there already, and a draft is not overwritten", Where: file, Hint: "--draft " + abi.Shell(file+".new")}
 	}
 	d, err := k.Draft(change)
 	if err != nil {
@@ -48,7 +48,7 @@ func (a *app) writeDraft(k *kernel.Kernel, file string, change kernel.Change) er
 	}
 	return a.emit(draftOf(file, d), func(w io.Writer) {
 		words(w, d)
-		printf(w, "not made: the draft is in %s\nnext: forgeone key sign %s --key OPERATOR.key\n", file, file)
+		printf(w, "not made: the draft is in %s\nnext: forgeone key sign %s --key OPERATOR.key\n", file, abi.Shell(file))
 	})
 }
 

@@ -127,7 +127,7 @@ func (a *app) prove(dir string, n, at uint64, pub keys.Publics) (*evidence.Proof
 	}
 	if place == evidence.PlaceTiles {
 		if at != 0 {
-			return nil, evidence.Proven{}, usage("an export has its newest checkpoint only: --at needs the log", "forgeone log prove "+strconv.FormatUint(n, 10)+" "+quote(dir))
+			return nil, evidence.Proven{}, usage("an export has its newest checkpoint only: --at needs the log", "forgeone log prove "+strconv.FormatUint(n, 10)+" "+abi.Shell(dir))
 		}
 		return evidence.ProveFromTiles(dir, n, pub.Ed25519, evidence.VerifyOptions{Post: pub.Post})
 	}
@@ -183,7 +183,7 @@ func (a *app) verifyProof(path string, pins []evidence.PublicKey, o evidence.Ver
 		if errors.As(err, &e) && e.Where == "" {
 			e.Where = path
 			if e.Code == evidence.CodeSignature { // one of a term that is over, perhaps
-				e.Hint = "forgeone key export --public --role log > log.pub && forgeone log verify --key log.pub " + quote(path)
+				e.Hint = "forgeone key export --public --role log > log.pub && forgeone log verify --key log.pub " + abi.Shell(path)
 			}
 		}
 		return err

@@ -132,7 +132,7 @@ func (a *app) printStatement(p *forgepkg.Package, role forgepkg.Role, file strin
 		return err
 	}
 	if s == nil {
-		return &abi.Error{Code: "F1-PKG-057", What: "the package has no statement of the kind " + string(role), Where: file, Hint: "forgeone inspect " + file}
+		return &abi.Error{Code: "F1-PKG-057", What: "the package has no statement of the kind " + string(role), Where: file, Hint: "forgeone inspect " + abi.Shell(file)}
 	}
 	return a.emit(json.RawMessage(s.Payload), func(w io.Writer) { printf(w, "%s\n", block(s.Payload)) })
 }

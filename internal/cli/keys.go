@@ -67,7 +67,7 @@ func generate(alg, out string) (public []byte, err error) {
 	case seal.MLDSA44:
 		return keys.GeneratePost(out)
 	}
-	return nil, usage("--alg "+quote(alg)+": want ed25519 or mldsa44", "forgeone keygen -o "+out)
+	return nil, usage("--alg "+quote(alg)+": want ed25519 or mldsa44", "forgeone keygen -o "+abi.Shell(out))
 }
 
 func (a *app) keyCmd() *cobra.Command {
@@ -95,7 +95,7 @@ file; "key sign" and "key apply" do the rest.`,
 			switch abi.Role(role) {
 			case abi.RolePublisher, abi.RoleOperator, abi.RolePolicy:
 			default:
-				return usage("--role "+quote(role)+": want publisher, operator or policy", "forgeone key add "+got[0]+" --role publisher")
+				return usage("--role "+quote(role)+": want publisher, operator or policy", "forgeone key add "+abi.Shell(got[0])+" --role publisher")
 			}
 			e, err := newKey(abi.Role(role), got[0], with)
 			if err != nil {

@@ -187,7 +187,7 @@ func packInput(input, assets string) (module, assetsDir string, err error) {
 	}
 	found, err := filepath.Glob(filepath.Join(input, "*.wasm"))
 	if err != nil || len(found) != 1 {
-		return "", "", usage(fmt.Sprintf("the folder %s holds %d modules, not one", quote(input), len(found)), "forgeone pack "+moduleHint(input, found)+" -o app.forgepkg --name app --version 1.0.0 --key my.key")
+		return "", "", usage(fmt.Sprintf("the folder %s holds %d modules, not one", quote(input), len(found)), "forgeone pack "+abi.Shell(moduleHint(input, found))+" -o app.forgepkg --name app --version 1.0.0 --key my.key")
 	}
 	if sub := filepath.Join(input, "assets"); assets == "" {
 		if st, err := os.Stat(sub); err == nil && st.IsDir() {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/kernel"
 	"github.com/forgeone/forgeone/internal/keys"
 )
@@ -46,7 +47,7 @@ made before still holds it. If in doubt, replace the keys.`,
 			return a.emit(protectedJSON{"forgeone.key.protect/v1", a.homeDir(), true}, func(w io.Writer) {
 				printn(w, "the private keys are encrypted")
 				if p.Passphrase != "" {
-					printf(w, "next: export FORGEONE_UNLOCK=%s\n", p.Passphrase)
+					printf(w, "next: export FORGEONE_UNLOCK=%s\n", abi.Shell(p.Passphrase))
 				}
 			})
 		},

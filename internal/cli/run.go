@@ -97,7 +97,7 @@ func (f runFlags) spec(target string, args []string) (s kernel.Spec, err error) 
 			return s, err
 		}
 		if seen[mount.Guest] {
-			return s, usage("two mounts at "+quote(mount.Guest), "--mount "+mount.Host+":"+mount.Guest+"2")
+			return s, usage("two mounts at "+quote(mount.Guest), "--mount "+abi.Shell(mount.Host+":"+mount.Guest+"2"))
 		}
 		seen[mount.Guest] = true
 		s.Mounts = append(s.Mounts, mount)
@@ -109,7 +109,7 @@ func (f runFlags) spec(target string, args []string) (s kernel.Spec, err error) 
 			return s, usage("--env "+quote(e)+": want K=V", "--env LANG=C")
 		}
 		if named[k] {
-			return s, usage("--env "+quote(k)+" is given twice", "--env "+quote(e))
+			return s, usage("--env "+quote(k)+" is given twice", "--env "+abi.Shell(e))
 		}
 		named[k] = true
 		s.Env = append(s.Env, e)

@@ -42,7 +42,7 @@ there stay served. Ends with an interrupt.`,
 			home := kernel.Home(a.homeDir())
 			if tiles == "" {
 				if log != home.Log() {
-					return usage("log serve of another log needs a folder for its tiles", "forgeone log serve --listen "+listen+" --tiles tiles "+quote(log))
+					return usage("log serve of another log needs a folder for its tiles", "forgeone log serve --listen "+abi.Shell(listen)+" --tiles tiles "+abi.Shell(log))
 				}
 				tiles = home.Tiles()
 			}

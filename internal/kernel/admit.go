@@ -144,7 +144,7 @@ func (k *Kernel) openBare(path string, canonical bool) (*workload, error) {
 	if !k.config.BareModules() {
 		return nil, &abi.Error{
 			Code: "F1-RUN-129", What: "this node's configuration refuses modules without a package", Where: path,
-			Hint: "forgeone pack " + path + " -o app.forgepkg --name app --version 1.0.0 --key KEY",
+			Hint: "forgeone pack " + abi.Shell(path) + " -o app.forgepkg --name app --version 1.0.0 --key KEY",
 		}
 	}
 	b, err := ReadModule(path, k.caps)

@@ -90,7 +90,7 @@ func private(h Home, folders ...string) error {
 				return nil // nothing follows it, and its mode says nothing
 			}
 			if err == nil && st.Mode().Perm()&0o077 != 0 {
-				err = &abi.Error{Code: "F1-CFG-054", What: "others may read this", Where: p, Hint: "chmod -R go= " + string(h)}
+				err = &abi.Error{Code: "F1-CFG-054", What: "others may read this", Where: p, Hint: "chmod -R go= " + abi.Shell(string(h))}
 			}
 			return err
 		})

@@ -159,7 +159,7 @@ func checkHome(home string) error {
 	case !st.IsDir():
 		return &abi.Error{Code: "F1-CFG-051", What: "the state folder is not a folder", Where: home, Hint: "forgeone init --home ANOTHER"}
 	case st.Mode().Perm()&0o022 != 0:
-		return &abi.Error{Code: "F1-CFG-052", What: "others may write to the state folder", Where: home, Hint: "chmod go-w " + home}
+		return &abi.Error{Code: "F1-CFG-052", What: "others may write to the state folder", Where: home, Hint: "chmod go-w " + abi.Shell(home)}
 	}
 	return owned(home, st)
 }

@@ -101,7 +101,7 @@ func (k *Kernel) Run(ctx context.Context, s Spec) (*Report, error) {
 	if w.MemoryMin > uint64(maxPages(limits)) {
 		return nil, &abi.Error{
 			Code: abi.OutcomeMemory.Code(), What: fmt.Sprintf("the module needs %d MiB of memory to start, the limit is %s", (w.MemoryMin+15)/16, config.FormatSize(limits.Memory)),
-			Hint: fmt.Sprintf("forgeone run --memory %d %s", (w.MemoryMin+15)/16, s.Target),
+			Hint: fmt.Sprintf("forgeone run --memory %d %s", (w.MemoryMin+15)/16, abi.Shell(s.Target)),
 		}
 	}
 	m, err := k.compiled(ctx, w)

@@ -32,7 +32,7 @@ func generatePost(path string, seals func([]byte) ([]byte, error)) (seal.PostPub
 	}
 	switch err := create(path, content); {
 	case errors.Is(err, fs.ErrExist):
-		return nil, &abi.Error{Code: abi.CodeKeyExists, What: "the file exists, and a key is never overwritten", Where: path, Hint: "forgeone keygen --alg mldsa44 -o " + shell(path+".new")}
+		return nil, &abi.Error{Code: abi.CodeKeyExists, What: "the file exists, and a key is never overwritten", Where: path, Hint: "forgeone keygen --alg mldsa44 -o " + abi.Shell(path+".new")}
 	case err != nil:
 		return nil, wrote(path, err)
 	}

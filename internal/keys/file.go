@@ -50,7 +50,7 @@ func readPrivate(path string) ([]byte, error) {
 		return nil, unreadable(path, err)
 	}
 	if m := info.Mode().Perm(); m&0o077 != 0 {
-		return nil, &abi.Error{Code: abi.CodeKeyPermissions, What: fmt.Sprintf("private key has mode %04o: group or others may touch it", m), Where: path, Hint: "chmod 600 " + shell(path)}
+		return nil, &abi.Error{Code: abi.CodeKeyPermissions, What: fmt.Sprintf("private key has mode %04o: group or others may touch it", m), Where: path, Hint: "chmod 600 " + abi.Shell(path)}
 	}
 	return readAll(f, path)
 }
@@ -61,7 +61,7 @@ func open(path string) (*os.File, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &abi.Error{Code: abi.CodeKeyMissing, What: "key file is missing", Where: path, Hint: "forgeone keygen -o " + shell(path), Err: err}
+		return nil, &abi.Error{Code: abi.CodeKeyMissing, What: "key file is missing", Where: path, Hint: "forgeone keygen -o " + abi.Shell(path), Err: err}
 	case err != nil:
 		return nil, unreadable(path, err)
 	case !info.Mode().IsRegular():
@@ -96,7 +96,7 @@ func checkFolder(dir string) error {
 	case !info.IsDir():
 		return unreadable(dir, errors.New("not a folder"))
 	case info.Mode().Perm()&0o077 != 0:
-		return &abi.Error{Code: abi.CodeKeyPermissions, What: fmt.Sprintf("folder of keys has mode %04o: group or others may touch it", info.Mode().Perm()), Where: dir, Hint: "chmod 700 " + shell(dir)}
+		return &abi.Error{Code: abi.CodeKeyPermissions, What: fmt.Sprintf("folder of keys has mode %04o: group or others may touch it", info.Mode().Perm()), Where: dir, Hint: "chmod 700 " + abi.Shell(dir)}
 	}
 	return nil
 }
@@ -107,15 +107,4 @@ func unreadable(path string, err error) *abi.Error {
 
 func wrote(path string, err error) *abi.Error {
 	return &abi.Error{Code: abi.CodeKeyWrite, What: "key file can't be written", Where: path, Err: err}
-}
-
-// shell quotes s for a POSIX shell where it needs it.
-func shell(s string) string {
-	plain := func(r rune) bool {
-		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("/._-+@%,:=", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

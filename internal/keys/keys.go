@@ -156,7 +156,7 @@ func generate(path string, seals func([]byte) ([]byte, error)) (seal.PublicKey, 
 	}
 	switch err := create(path, content); {
 	case errors.Is(err, fs.ErrExist):
-		return nil, &abi.Error{Code: abi.CodeKeyExists, What: "the file exists, and a key is never overwritten", Where: path, Hint: "forgeone keygen -o " + shell(path+".new")}
+		return nil, &abi.Error{Code: abi.CodeKeyExists, What: "the file exists, and a key is never overwritten", Where: path, Hint: "forgeone keygen -o " + abi.Shell(path+".new")}
 	case err != nil:
 		return nil, wrote(path, err)
 	}

@@ -34,7 +34,7 @@ func (p Problem) where() string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line,
 
 // Err returns p as an error for people.
 func (p Problem) Err() *abi.Error {
-	return &abi.Error{Code: p.Code, What: "policy is not accepted: " + p.Msg, Where: p.where(), Hint: "forgeone policy check " + shell(p.File)}
+	return &abi.Error{Code: p.Code, What: "policy is not accepted: " + p.Msg, Where: p.where(), Hint: "forgeone policy check " + abi.Shell(p.File)}
 }
 
 // Check reads s and holds it strictly against the schema. It returns every

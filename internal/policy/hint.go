@@ -80,15 +80,15 @@ func mountHint(action abi.Action, o *abi.Object) string {
 	if action.Class() == abi.FSWrite {
 		mode = "rw"
 	}
-	return "--mount " + shell("./"+path.Base(dir)+":"+dir+":"+mode)
+	return "--mount " + abi.Shell("./"+path.Base(dir)+":"+dir+":"+mode)
 }
 
 func writeHint(o *abi.Object, grants []Grant) string {
 	if o.Grant < 1 || o.Grant > len(grants) {
-		return "--mount HOST:GUEST:rw for the folder that holds " + shell(o.Name)
+		return "--mount HOST:GUEST:rw for the folder that holds " + abi.Shell(o.Name)
 	}
 	g := grants[o.Grant-1]
-	return "--mount " + shell(g.Host+":"+g.Guest+":rw")
+	return "--mount " + abi.Shell(g.Host+":"+g.Guest+":rw")
 }
 
 // permitHint is a rule that permits exactly this call.

@@ -186,7 +186,7 @@ func TestShell(t *testing.T) {
 	n := 0
 	rapid.Check(t, func(t *rapid.T) {
 		s := strings.ReplaceAll(hostile(t, "word"), "\x00", "0")
-		q := shell(s)
+		q := abi.Shell(s)
 		onOneLine(t, q)
 		if n++; bash == "" || n > 40 {
 			return

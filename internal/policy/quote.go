@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
 // cedarString returns valid UTF-8 text as a Cedar string literal on one line,
@@ -24,45 +23,6 @@ func cedarEscape(s string, pattern bool) string {
 			fmt.Fprintf(&b, `\u{%x}`, c)
 		}
 	}
-	return b.String()
-}
-
-// shell returns s as one word of a shell's command line, with nothing
-// unprintable in it. What plain quotes can't hold is written in the $'…' form of
-// bash, zsh and POSIX 2024.
-func shell(s string) string {
-	plain, plainQuotes := s != "", true
-	for _, c := range s {
-		if c == utf8.RuneError || !unicode.IsPrint(c) {
-			plain, plainQuotes = false, false
-		} else if !(c < utf8.RuneSelf && isWord(byte(c)) || strings.ContainsRune("./-:@+,=%", c)) {
-			plain = false
-		}
-	}
-	switch {
-	case plain:
-		return s
-	case plainQuotes:
-		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-	}
-	var b strings.Builder
-	b.WriteString("$'")
-	for i := 0; i < len(s); {
-		c, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case c == '\'' || c == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(c)
-		case unicode.IsPrint(c) && (c != utf8.RuneError || n > 1):
-			b.WriteRune(c)
-		default:
-			for _, x := range []byte(s[i : i+n]) {
-				fmt.Fprintf(&b, `\%03o`, x)
-			}
-		}
-		i += n
-	}
-	b.WriteByte('\'')
 	return b.String()
 }
 

@@ -19,7 +19,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/forgeone/forgeone/abi"
@@ -330,9 +329,9 @@ func read(dir string) (f file, err error) {
 		err = ours(dir)
 	}
 	if errors.Is(err, errNotOurs) {
-		hint := "chmod go= " + quote(dir)
+		hint := "chmod go= " + abi.Shell(dir)
 		if st, err := os.Lstat(dir); err == nil && !st.IsDir() { // a link: what it leads to is not ours to judge
-			hint = "mv " + quote(dir) + " " + quote(dir+".damaged") + doctor
+			hint = "mv " + abi.Shell(dir) + " " + abi.Shell(dir+".damaged") + doctor
 		}
 		return f, &abi.Error{
 			Code: CodeDamaged, What: "the register of this user's state folders can't be believed: others may write to it", Where: dir, Err: err, Hint: hint,
@@ -344,7 +343,7 @@ func read(dir string) (f file, err error) {
 	if err != nil {
 		return f, &abi.Error{
 			Code: CodeDamaged, What: "the register of this user's state folders can't be read: guests can't be kept from what is not known", Where: path, Err: err,
-			Hint: "mv " + quote(path) + " " + quote(path+".damaged") + doctor,
+			Hint: "mv " + abi.Shell(path) + " " + abi.Shell(path+".damaged") + doctor,
 		}
 	}
 	return f, nil
@@ -356,9 +355,6 @@ const doctor = " && forgeone doctor # and `forgeone doctor --home FOLDER` for ea
 func unwritten(dir string, err error) error {
 	return &abi.Error{
 		Code: CodeUnwritten, What: "the state folder can't be noted in the register of this user's state folders: guests of other processes would not be kept from it", Where: dir, Err: err,
-		Hint: "df -h " + quote(dir),
+		Hint: "df -h " + abi.Shell(dir),
 	}
 }
-
-// quote makes s one word of a POSIX shell.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -90,7 +90,7 @@ func (c *Cache) write(path, domain string, d abi.Digest, parts ...[]byte) error 
 		err = sys.WriteParts(path, 0o600, append(parts, mac[:])...)
 	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return &abi.Error{Code: "F1-RUN-165", What: "there is no room for the module's compiled code", Where: c.dir, Err: err, Hint: "df -h " + c.dir}
+		return &abi.Error{Code: "F1-RUN-165", What: "there is no room for the module's compiled code", Where: c.dir, Err: err, Hint: "df -h " + abi.Shell(c.dir)}
 	}
 	return err
 }

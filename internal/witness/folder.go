@@ -133,7 +133,7 @@ func readSizes(dir string) (map[string]uint64, error) {
 		vkey, n, _ := strings.Cut(strings.TrimSuffix(l, "\n"), " ")
 		size, ok := parseSize(n, true)
 		if _, err := evidence.ParseNoteKey(vkey); err != nil || !ok {
-			return nil, &abi.Error{Code: CodeState, What: "the list of what witnesses have seen is damaged", Where: path, Hint: "rm " + path}
+			return nil, &abi.Error{Code: CodeState, What: "the list of what witnesses have seen is damaged", Where: path, Hint: "rm " + abi.Shell(path)}
 		}
 		sizes[vkey] = size
 	}

@@ -142,7 +142,7 @@ func judge(p Peer, head *evidence.Checkpoint, old, size uint64) error {
 	case size < p.Seen:
 		return &abi.Error{
 			Code: CodeForgot, What: fmt.Sprintf("%s vouched for %d records and now knows %d: its memory was put back", p.Key.Name, p.Seen, size), Where: p.URL,
-			Hint: "ask its operator; if that is how it is, forgeone log witness remove " + p.Key.Name + " and add it again",
+			Hint: "ask its operator; if that is how it is, forgeone log witness remove " + abi.Shell(p.Key.Name) + " and add it again",
 		}
 	}
 	return nil

@@ -54,7 +54,7 @@ func TestOpenRoot(t *testing.T) {
 	if r.fd != -1 {
 		t.Error("the descriptor leaks")
 	}
-	if got := shellQuote("it's"); got != `'it'\''s'` {
+	if got := abi.Shell("it's"); got != `'it'\''s'` {
 		t.Error(got)
 	}
 }

@@ -3,7 +3,6 @@ package host
 import (
 	"errors"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -53,17 +52,17 @@ func OpenRoot(path string, keep Keep) (*Root, error) {
 	case errors.Is(err, unix.ENOENT):
 		return nil, &abi.Error{
 			Code: "F1-FIL-001", What: "there is no such folder", Where: path,
-			Hint: "mkdir -p " + shellQuote(path), Err: err,
+			Hint: "mkdir -p " + abi.Shell(path), Err: err,
 		}
 	case errors.Is(err, unix.ENOTDIR):
 		return nil, &abi.Error{
 			Code: "F1-FIL-002", What: "only a folder can be mounted", Where: path,
-			Hint: "ls -ld " + shellQuote(path) + " " + shellQuote(filepath.Dir(path)), Err: err,
+			Hint: "ls -ld " + abi.Shell(path) + " " + abi.Shell(filepath.Dir(path)), Err: err,
 		}
 	default:
 		return nil, &abi.Error{
 			Code: "F1-FIL-003", What: "the folder can't be opened", Where: path,
-			Hint: "ls -ld " + shellQuote(path), Err: err,
+			Hint: "ls -ld " + abi.Shell(path), Err: err,
 		}
 	}
 	r := &Root{fd: fd, refs: 1, openat2: hasOpenat2(fd), appendv: true, maxListing: listLimit, spelt: listed}
@@ -79,7 +78,7 @@ func OpenRoot(path string, keep Keep) (*Root, error) {
 		unix.Close(fd)
 		return nil, &abi.Error{
 			Code: "F1-FIL-010", What: "this folder shows the kernel or its processes and holds no files that could be granted", Where: path,
-			Hint: "mkdir -p files && cp -r " + shellQuote(filepath.Join(path, "FILE")) + " files/ # and mount files",
+			Hint: "mkdir -p files && cp -r " + abi.Shell(filepath.Join(path, "FILE")) + " files/ # and mount files",
 		}
 	default:
 		unix.Close(fd)
@@ -151,9 +150,4 @@ func (r *Root) device(dev uint64) uint64 {
 	}
 	r.devices = append(r.devices, dev)
 	return uint64(len(r.devices))
-}
-
-// shellQuote makes s one word of a POSIX shell, for a hint to paste.
-func shellQuote(s string) string {
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

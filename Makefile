@@ -29,8 +29,8 @@ lint: ## gofumpt, go vet, staticcheck
 race: ## run the tests of the concurrent packages under the race detector
 	$(GO) test -race -short -timeout 30m $(RACE)
 
-soak: ## long runs of the tests of crashes, power cuts and races
-	FORGEONE_SOAK=1 $(GO) test -timeout 60m -run 'Kill|Soak|Crash|PowerCut' -v ./cmd/forgeone ./evidence ./internal/compile
+soak: ## long runs of the tests of crashes, power cuts, races and charges
+	FORGEONE_SOAK=1 $(GO) test -timeout 60m -run 'Kill|Soak|Crash|PowerCut' -v ./cmd/forgeone ./evidence ./internal/compile ./internal/kernel
 
 conformance: ## run the tests of Go's standard library, and real programs, as guests, beside bare wazero
 	@scripts/need conformance

@@ -64,6 +64,7 @@ var sections = []section{
 	{"verify", (*bench).verify},
 	{"export", (*bench).export},
 	{"growth", (*bench).growth},
+	{"charges", (*bench).charges},
 	{"decision", (*bench).decision},
 	{"command", (*bench).command},
 }

@@ -19,7 +19,7 @@ const (
 	// maxScanDepth is how many folders deep.
 	maxScanDepth = 64
 	// openedAndListed is how many walked names it is worth to open a folder and list it.
-	openedAndListed = 4
+	openedAndListed = 6
 )
 
 // climbs tells whether a link with this relative text, in a folder that lies depth

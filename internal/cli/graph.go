@@ -57,7 +57,7 @@ func graphText(w io.Writer, plan []kernel.Module) {
 }
 
 func graphDOT(w io.Writer, plan []kernel.Module) {
-	printn(w, "digraph forgeone {\n  rankdir=LR;\n  node [shape=box];")
+	printf(w, "digraph forgeone {\n  rankdir=LR;\n  node [shape=box];\n")
 	for _, m := range plan {
 		printf(w, "  %q [label=%q];\n", m.Name, m.Name+"\n"+m.Package)
 		for _, n := range m.Needs {

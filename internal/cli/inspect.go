@@ -103,7 +103,7 @@ func (a *app) inspect(p *forgepkg.Package, file string) error {
 		if j.Revoked != "" {
 			printf(w, "revoked  %s\n", j.Revoked)
 		}
-		printn(w, "\nIt asks for:")
+		printf(w, "\nIt asks for:\n")
 		t := table(w, "FUNCTION", "CLASS", "WHAT IT DOES")
 		for _, i := range j.Imports {
 			t.row(i.Function, i.Class, i.Doc)

@@ -102,7 +102,7 @@ func (a *app) inspectModule(file string) error {
 		if j.Floats {
 			printn(w, "replays   on the same architecture only: it computes with floats")
 		}
-		printn(w, "\nIt asks for:")
+		printf(w, "\nIt asks for:\n")
 		t := table(w, "FUNCTION", "CLASS", "WHAT IT DOES")
 		for _, i := range j.Imports {
 			t.row(i.Function, i.Class, i.Doc)

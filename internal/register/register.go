@@ -16,6 +16,7 @@ package register
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -174,9 +175,11 @@ func (r *Register) Note(things []Thing) error {
 		if err == nil || !hopeless(err) {
 			return err
 		}
-		why = errors.Join(why, err)
+		if why == nil {
+			why = err // of the best place
+		}
 	}
-	return errors.Join(ErrNowhere, why)
+	return fmt.Errorf("%w: %w", ErrNowhere, why)
 }
 
 // hopeless tells whether err says that this user may not write there at all.

@@ -2,7 +2,7 @@ package rewrite
 
 // Version is the version of the rewriting. It changes whenever a module could
 // come out differently: ticks would fall elsewhere, and recordings name it.
-const Version = 4
+const Version = 5
 
 // Names that the rewriting reserves.
 const (

@@ -26,9 +26,9 @@ func goldenModules() map[string][]byte {
 	}
 }
 
-// golden are the digests of goldenModules as version 4 rewrites them. Whoever
+// golden are the digests of goldenModules as versions 4 and 5 rewrite them. Whoever
 // changes what comes out must give it another version: recordings name it.
-const goldenVersion = 4
+const goldenVersion = 5
 
 func golden() map[string]string {
 	return map[string]string{

@@ -134,6 +134,8 @@ type module struct {
 	bodies       int // entries of the code section
 	hasStart     bool
 	start        uint32
+	hasOutside   bool   // an active element segment does not fit into its table:
+	outside      uint32 // instantiating ends with a trap, and it is this table's
 
 	// sections are the contents of the original's sections, nil if absent.
 	sections [secEnd]*reader

@@ -29,6 +29,7 @@ const (
 	opGlobalGet    = 0x23
 	opGlobalSet    = 0x24
 	opI32Const     = 0x41
+	opTableGet     = 0x25
 	opI64Const     = 0x42
 	opF32Const     = 0x43
 	opF64Const     = 0x44

@@ -93,7 +93,7 @@ func (w *rewriter) output() []byte {
 		for range w.pieced {
 			functions = appendU32(functions, w.typeOf(pieceParams(), nil))
 		}
-		if w.hasStart {
+		if w.starts() {
 			functions = appendU32(functions, tickType)
 		}
 		b = appendSection(b, secFunction, functions)
@@ -114,9 +114,8 @@ func (w *rewriter) output() []byte {
 		for _, op := range w.pieced {
 			w.code = w.piecesOf(w.code, op)
 		}
-		if w.hasStart {
-			call := append(appendU32([]byte{0, opCall}, w.renumber(w.start)), opEnd)
-			w.code = appendString(w.code, string(call))
+		if w.starts() {
+			w.code = appendString(w.code, string(w.starting()))
 		}
 		w.full = append(w.full, w.code)
 		n := appendU32(nil, uint32(all))
@@ -149,10 +148,28 @@ func (w *rewriter) outputBytes() int {
 // bulk operations in pieces, and one that calls the start function. That itself
 // is not exported, since an export would allow references to it.
 func (w *rewriter) added() int {
-	if w.hasStart {
+	if w.starts() {
 		return len(w.pieced) + 1
 	}
 	return len(w.pieced)
+}
+
+// starts tells whether something is to be done before the guest's first function is
+// called: the start function, or the trap that the engine leaves out.
+func (w *rewriter) starts() bool { return w.hasStart || w.hasOutside }
+
+// starting is the body of the function that does that. The engine leaves out elements
+// that lie outside of their table, where instantiating must trap (section 4.5.4): so the
+// trap comes here, before anything of the guest's runs.
+func (w *rewriter) starting() []byte {
+	b := []byte{0}
+	if w.hasOutside {
+		b = append(appendU32(append(b, opI32Const, 0x7f, opTableGet), w.outside), opDrop)
+	}
+	if w.hasStart {
+		b = appendU32(append(b, opCall), w.renumber(w.start))
+	}
+	return append(b, opEnd)
 }
 
 // verbatim appends a section as it was, if it was there.
@@ -224,7 +241,7 @@ func (w *rewriter) globalOutput() []byte {
 // counters and the mutable globals.
 func (w *rewriter) exportOutput() []byte {
 	n := len(w.info.Exports) + len(w.info.Globals) + w.addedGlobals()
-	if w.hasStart {
+	if w.starts() {
 		n++
 	}
 	b := appendU32(nil, uint32(n))
@@ -243,7 +260,7 @@ func (w *rewriter) exportOutput() []byte {
 	if w.refusing {
 		b = appendU32(append(appendString(b, RefusedExport), KindGlobal), w.refused)
 	}
-	if w.hasStart {
+	if w.starts() {
 		b = appendU32(append(appendString(b, StartExport), KindFunc), w.renumber(uint32(len(w.funcs)+len(w.pieced))))
 	}
 	for i := w.importedGlobals; i < len(w.globals); i++ {

@@ -102,14 +102,17 @@ func (m *module) elementSegment(r *reader, out *[]byte, before int) int {
 	}
 	// Bit 0: not active. Bit 1: a table index, or declarative. Bit 2: expressions.
 	active, explicit, exprs := flags&1 == 0, flags&2 != 0, flags&4 != 0
+	to, offset := uint32(0), uint64(0)
 	if active {
 		if explicit {
-			r.index("table", len(m.tables))
+			to = r.index("table", len(m.tables))
 		} else if r.err == nil && len(m.tables) == 0 {
 			r.malformed("table 0 does not exist: there are 0")
 		}
 		put(from)
+		from = r.at
 		m.constExpr(r, out)
+		offset = constant(r.b[from:r.at])
 		from = r.at
 	}
 	if flags&3 != 0 {
@@ -121,6 +124,9 @@ func (m *module) elementSegment(r *reader, out *[]byte, before int) int {
 		}
 	}
 	k := m.count(r, limitElements, before, 1)
+	if active && r.err == nil && int(to) >= m.importedTables && offset+uint64(k) > uint64(m.tables[to].min) && !m.hasOutside {
+		m.hasOutside, m.outside = true, to
+	}
 	put(from)
 	for range k {
 		if exprs {
@@ -133,6 +139,15 @@ func (m *module) elementSegment(r *reader, out *[]byte, before int) int {
 		}
 	}
 	return k
+}
+
+// constant is the value of a constant expression of the form i32.const, 0 of another.
+func constant(expr []byte) uint64 {
+	r := reader{b: expr, end: len(expr)}
+	if r.byte() != opI32Const {
+		return 0
+	}
+	return uint64(uint32(r.signed(32)))
 }
 
 // dataSection reads the data segments.

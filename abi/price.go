@@ -55,7 +55,7 @@ func (t *Tally) Add(w Work, n int) {
 	}
 }
 
-// Charge is what a call of r is charged that did the work t, in fuel, below 1<<48. Work
+// Charge is what a call of r is charged that did the work t, in fuel, at most MaxCharge. Work
 // whose price was forgotten costs as much as the call.
 func (r *Row) Charge(t *Tally) uint64 {
 	sum := uint64(r.Price[WorkCall])
@@ -101,4 +101,4 @@ const WakePrice = 60_000
 
 // MaxCharge bounds what one call is charged: a guest's counter of fuel, an i64, holds
 // more calls of it than can come between two ticks.
-const MaxCharge = 1<<48 - 1
+const MaxCharge = 1<<36 - 1

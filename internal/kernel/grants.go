@@ -65,7 +65,7 @@ func (r *run) world(limits abi.Limits) (*provider.World, func(), error) {
 	}
 	c := provider.Config{
 		Args: r.args(), Env: r.spec.Env, Stdin: r.spec.Stdin, Stdout: r.spec.Stdout, Stderr: r.spec.Stderr,
-		Clock: host.NewClock(), Random: host.Random, Descriptors: limits.Descriptors, Output: limits.Output, Disk: limits.Disk, Done: r.ctl.Done(), WaitSockets: host.WaitSockets,
+		Clock: host.NewClock(), Random: host.Random, Descriptors: limits.Descriptors, Output: limits.Output, Disk: limits.Disk, Done: r.ctl.Done(), WaitSockets: host.WaitSockets, Links: r.k.registered.links,
 	}
 	if r.w.assets != nil {
 		tree, err := pure.NewAssets(r.w.assets)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/forgeone/forgeone/internal/box"
 	"github.com/forgeone/forgeone/internal/provider/host"
@@ -144,6 +145,15 @@ func addThing(k *host.Known, t *register.Thing) {
 }
 
 func number(id sys.Identity) host.Number { return host.Number{Ino: id.Ino, Birth: id.Birth} }
+
+// linksPatience is how long a run waits for others that make links or move folders. They
+// are at it for a moment, unless their process is stopped.
+const linksPatience = 5 * time.Second
+
+// links is a provider.Links among all runs of this user.
+func (r *registered) links(alone bool, done <-chan struct{}) (release func()) {
+	return r.Links(alone, done, linksPatience)
+}
 
 // close gives up the view.
 func (r *registered) close() error {

@@ -269,7 +269,9 @@ func (w *World) performPath(c *abi.Call) abi.Errno {
 	case abi.PathCreateDirectory:
 		return w.named(c, t, func() abi.Errno { return t.parent.dir.Mkdir(t.name) })
 	case abi.PathSymlink:
-		return w.named(c, t, func() abi.Errno { return t.parent.dir.Symlink(c.Path[0], t.name) })
+		return w.linking(false, func() abi.Errno {
+			return w.named(c, t, func() abi.Errno { return t.parent.dir.Symlink(c.Path[0], t.name) })
+		}, t)
 	case abi.PathUnlinkFile:
 		return t.parent.dir.Unlink(t.name)
 	case abi.PathRemoveDirectory:
@@ -292,20 +294,33 @@ func (w *World) performPath(c *abi.Call) abi.Errno {
 		return t.parent.dir.SetTimes(t.name, when)
 	case abi.PathLink:
 		to := &w.held[1]
-		if e := w.staysBeneath(t, to); e != 0 {
-			return e
+		link := func() abi.Errno {
+			if e := w.staysBeneath(t, to); e != 0 {
+				return e
+			}
+			return w.named(c, to, func() abi.Errno { return t.parent.dir.Link(t.name, to.parent.dir, to.name) })
 		}
-		return w.named(c, to, func() abi.Errno { return t.parent.dir.Link(t.name, to.parent.dir, to.name) })
+		if holds, _ := t.holdsLinks(); !holds {
+			return link()
+		}
+		return w.linking(false, link, t, to)
 	case abi.PathRename:
 		to := &w.held[1]
-		if e := w.staysBeneath(t, to); e != 0 {
+		move := func() abi.Errno {
+			e := w.staysBeneath(t, to)
+			if e == 0 {
+				e = t.parent.dir.Rename(t.name, to.parent.dir, to.name)
+			}
+			if e == 0 {
+				w.renamed(t.full, to.full)
+			}
 			return e
 		}
-		e := t.parent.dir.Rename(t.name, to.parent.dir, to.name)
-		if e == 0 {
-			w.renamed(t.full, to.full)
+		holds, folder := t.holdsLinks()
+		if !holds {
+			return move()
 		}
-		return e
+		return w.linking(folder, move, t, to)
 	}
 	return abi.ENOSYS
 }

@@ -73,6 +73,8 @@ type Config struct {
 	// Disk is how many bytes the files in mounts that came by a grant may grow by;
 	// a new name counts for 4096. 0 means no limit.
 	Disk uint64
+	// Links keeps this run apart from others that share its mounts; nil: nobody does.
+	Links Links
 	// Done, when closed, makes whatever blocks answer EINTR. May be nil.
 	Done <-chan struct{}
 }
@@ -94,6 +96,7 @@ type World struct {
 	random    func([]byte) error
 	done      <-chan struct{}
 	wait      sock.Waiter
+	links     Links
 	listens   bool      // the run was given a socket
 	accepting *abi.Call // the accept that is under way and took a connection,
 	accepted  int       // as this descriptor
@@ -114,7 +117,7 @@ type World struct {
 // caller.
 func New(c Config) (*World, error) {
 	w := &World{
-		clock: c.Clock, random: c.Random, done: c.Done, wait: c.WaitSockets, listens: len(c.Listeners) > 0,
+		clock: c.Clock, random: c.Random, done: c.Done, wait: c.WaitSockets, links: c.Links, listens: len(c.Listeners) > 0,
 		limit: c.Descriptors, output: c.Output, unlimited: c.Output == 0, disk: quota{left: c.Disk, none: c.Disk == 0},
 	}
 	if w.limit == 0 {

@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/sys"
@@ -54,6 +55,7 @@ const (
 	fileName    = "things"
 	lockName    = "lock"
 	counterName = "counter"
+	linksName   = "links"
 	// maxGone is how many things are remembered that are not where they were: moved,
 	// or on a disk that is not there now. Most are removed for good.
 	maxGone = 64
@@ -303,6 +305,43 @@ func (r *Register) Load() (things []Thing, err error) {
 		}
 	}
 	return things, nil
+}
+
+// Links takes the lock on links, shared or alone, of all processes of this user. It tries
+// until done is closed or patience has passed, and answers nil then. Where there is no
+// place for a register nobody else has one, and it is not waited for.
+func (r *Register) Links(alone bool, done <-chan struct{}, patience time.Duration) (release func()) {
+	take := sys.TryShare
+	if alone {
+		take = sys.TryLock
+	}
+	until := time.Now().Add(patience)
+	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
+		held := false
+		for _, dir := range r.places {
+			if ours(dir) != nil {
+				continue
+			}
+			l, got, err := take(filepath.Join(dir, linksName))
+			if got {
+				return func() { _ = l.Unlock() }
+			}
+			if held = err == nil; held {
+				break
+			}
+		}
+		if !held {
+			return func() {}
+		}
+		if time.Now().After(until) {
+			return nil
+		}
+		select {
+		case <-done:
+			return nil
+		case <-time.After(pause):
+		}
+	}
 }
 
 // Counter maps the number that rises with each change of the register; nil where

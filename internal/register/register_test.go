@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/sys"
@@ -259,6 +260,32 @@ func TestWrite(t *testing.T) {
 	check(t, At(place).Note(things))
 	if _, err := os.Stat(torn); err == nil {
 		t.Error("half a register is left")
+	}
+}
+
+// TestLinks: many may make links, and one alone may move folders.
+func TestLinks(t *testing.T) {
+	place := t.TempDir()
+	check(t, os.Chmod(place, 0o700))
+	take := func(alone bool) func() { return At(place).Links(alone, nil, 20*time.Millisecond) }
+	a, b := take(false), take(false)
+	if a == nil || b == nil || take(true) != nil {
+		t.Fatal("two share it, and a third has it alone")
+	}
+	a()
+	b()
+	c := take(true)
+	if c == nil || take(false) != nil || take(true) != nil {
+		t.Fatal("one has it alone, and others too")
+	}
+	done := make(chan struct{})
+	close(done)
+	if At(place).Links(false, done, time.Hour) != nil {
+		t.Error("it outlasts the run")
+	}
+	c()
+	if At(filepath.Join(place, "none")).Links(true, nil, time.Hour) == nil {
+		t.Error("it is waited for where there is none")
 	}
 }
 

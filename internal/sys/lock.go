@@ -26,6 +26,9 @@ func Share(path string) (*FileLock, error) {
 // TryLock is Lock without waiting: false says that somebody has it.
 func TryLock(path string) (*FileLock, bool, error) { return lock(path, unix.LOCK_EX|unix.LOCK_NB) }
 
+// TryShare is Share without waiting: false says that somebody has the exclusive lock.
+func TryShare(path string) (*FileLock, bool, error) { return lock(path, unix.LOCK_SH|unix.LOCK_NB) }
+
 // TryLockFile is TryLock of a file that must be there.
 func TryLockFile(path string) (*FileLock, bool, error) {
 	return lockAs(path, os.O_RDONLY, unix.LOCK_EX|unix.LOCK_NB)

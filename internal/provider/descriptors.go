@@ -37,6 +37,7 @@ type descriptor struct {
 
 	name   string // of a stream or a file, or the address listened on; a folder knows its own
 	stream Stream
+	placed Placed // the stream, if it has a place; else nil
 	file   tree.File
 	folder *folder
 	mnt    *mount
@@ -68,6 +69,13 @@ func newStream(name string, s Stream, out bool) *descriptor {
 	d := &descriptor{kind: kindStream, name: name, stream: s, counted: out, base: stdinRights}
 	if out {
 		d.base = stdoutRights
+	}
+	if p, ok := s.(Placed); ok && p.Placed() {
+		// Where output goes is for whoever redirected it to say: it can be asked for, and
+		// what was written before by others is not written over.
+		if d.placed, d.base = p, d.base|abi.RightFDTell; !out {
+			d.base |= abi.RightFDSeek
+		}
 	}
 	return d
 }
@@ -188,7 +196,11 @@ func (d *descriptor) unfit(n abi.Num) abi.Errno {
 	switch d.kind {
 	case kindStream:
 		switch n {
-		case abi.FdAdvise, abi.FdAllocate, abi.FdPread, abi.FdPwrite, abi.FdSeek, abi.FdTell:
+		case abi.FdSeek, abi.FdTell:
+			if d.placed == nil {
+				return abi.ESPIPE
+			}
+		case abi.FdAdvise, abi.FdAllocate, abi.FdPread, abi.FdPwrite:
 			return abi.ESPIPE
 		case abi.FdDatasync, abi.FdSync, abi.FdFilestatSetSize, abi.FdFilestatSetTimes:
 			return abi.EINVAL

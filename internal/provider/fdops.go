@@ -120,8 +120,12 @@ func (w *World) performFD(c *abi.Call, o *abi.Object) abi.Errno {
 	case abi.FdSeek:
 		return d.seek(c)
 	case abi.FdTell:
-		c.SetU64(0, uint64(d.pos))
-		return 0
+		pos, e := d.pos, abi.ESUCCESS
+		if d.placed != nil {
+			pos, e = d.placed.SeekTo(0, abi.WhenceCur)
+		}
+		c.SetU64(0, uint64(pos))
+		return e
 	case abi.FdClose:
 		w.settleDisk(d)
 		w.vacate(o.H)
@@ -191,6 +195,10 @@ func (d *descriptor) stat() (abi.Filestat, abi.Errno) {
 		return d.mnt.mark(st), e
 	case kindFolder:
 		return d.folder.stat()
+	case kindStream:
+		if d.placed != nil {
+			return d.placed.Stat()
+		}
 	}
 	return abi.Filestat{Type: d.filetype(), Nlink: 1}, 0
 }

@@ -96,6 +96,11 @@ func (w *World) pwrite(c *abi.Call, d *descriptor) abi.Errno {
 }
 
 func (d *descriptor) seek(c *abi.Call) abi.Errno {
+	if d.placed != nil {
+		pos, e := d.placed.SeekTo(int64(c.Args[1]), uint8(c.Args[2]))
+		c.SetU64(0, uint64(pos))
+		return e
+	}
 	off, base := int64(c.Args[1]), int64(0)
 	switch uint8(c.Args[2]) {
 	case abi.WhenceCur:

@@ -26,6 +26,17 @@ type Stream interface {
 	WaitReady(write bool, d time.Duration, done <-chan struct{}) bool
 }
 
+// Placed is a Stream over a file or a device that has a size and a position, as the
+// system tells them.
+type Placed interface {
+	// Placed tells whether it is one.
+	Placed() bool
+	Stat() (abi.Filestat, abi.Errno)
+	// SeekTo moves the position, as fd_seek has it, and returns it. EINVAL: to before where
+	// the stream was given to the run.
+	SeekTo(off int64, whence uint8) (int64, abi.Errno)
+}
+
 // Clock tells the time. Ids are abi.ClockRealtime and its siblings; an id it
 // does not know answers EINVAL.
 type Clock interface {

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"math"
 	"os"
 	"runtime"
 	"strconv"
@@ -37,6 +38,8 @@ type stdio struct {
 	out    bool
 	typ    abi.Filetype
 	plain  bool        // a regular file: it never makes wait
+	placed bool        // it has a position
+	start  int64       // which was this when the stream was made
 	free   bool        // the descriptor is ours and non-blocking
 	nowait atomic.Bool // RWF_NOWAIT is not known to be missing
 	drop   runtime.Cleanup
@@ -52,9 +55,11 @@ func newStdio(f *os.File, out bool) *Stream {
 	typ := filetype(uint32(st.Mode))
 	s.plain = typ == abi.FiletypeRegularFile || typ == abi.FiletypeDirectory
 	s.nowait.Store(!s.plain)
-	// A file or a device that is no terminal is unknown, as a pipe is: a stream has
-	// neither size nor position, and libc takes any device without for a terminal.
+	// What is neither a terminal nor has a position is unknown, as a pipe is: libc takes a
+	// device without a position for a terminal, and a file without one for an empty one.
 	switch typ {
+	case abi.FiletypeRegularFile:
+		s.place(typ)
 	case abi.FiletypeSocketStream:
 		s.typ = typ
 		if t, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_TYPE); err == nil && t == unix.SOCK_DGRAM {
@@ -62,6 +67,7 @@ func newStdio(f *os.File, out bool) *Stream {
 		}
 	case abi.FiletypeCharacterDevice:
 		if _, err := unix.IoctlGetTermios(s.fd, unix.TCGETS); err != nil {
+			s.place(typ)
 			break
 		}
 		if s.typ = typ; !s.reopen() && out {
@@ -204,6 +210,54 @@ func (s *stdio) WaitReady(write bool, d time.Duration, done <-chan struct{}) boo
 }
 
 func (s *stdio) Type() abi.Filetype { return s.typ }
+
+// place notes the position, if there is one, and says what kind of file has it.
+func (s *stdio) place(typ abi.Filetype) {
+	if at, err := unix.Seek(s.fd, 0, unix.SEEK_CUR); err == nil {
+		s.typ, s.placed, s.start = typ, true, at
+	}
+}
+
+// stat tells of the file no more than a guest needs that copies or measures it: not
+// which file of the host it is.
+func (s *stdio) stat() (abi.Filestat, abi.Errno) {
+	var st unix.Stat_t
+	if err := fstat(s.fd, &st); err != nil {
+		return abi.Filestat{}, errnoOf(err)
+	}
+	return abi.Filestat{
+		Type: s.typ, Nlink: 1, Size: uint64(max(st.Size, 0)),
+		Atim: nanoseconds(st.Atim), Mtim: nanoseconds(st.Mtim), Ctim: nanoseconds(st.Ctim),
+	}, abi.ESUCCESS
+}
+
+// seek never goes to before start: what lies there was read or written by others, who
+// then gave the rest to the run.
+func (s *stdio) seek(off int64, whence uint8) (int64, abi.Errno) {
+	base := int64(0)
+	switch whence {
+	case abi.WhenceCur:
+		at, err := unix.Seek(s.fd, 0, unix.SEEK_CUR)
+		if err != nil || off == 0 {
+			return max(at, 0), errnoOf(err)
+		}
+		base = at
+	case abi.WhenceEnd:
+		st, e := s.stat()
+		if e != abi.ESUCCESS {
+			return 0, e
+		}
+		base = int64(min(st.Size, math.MaxInt64))
+	}
+	if off > math.MaxInt64-base {
+		return 0, abi.EOVERFLOW
+	}
+	if base+off < s.start {
+		return 0, abi.EINVAL
+	}
+	at, err := unix.Seek(s.fd, base+off, unix.SEEK_SET)
+	return max(at, 0), errnoOf(err)
+}
 
 func (s *stdio) Close() {
 	if s.free {

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -237,9 +238,9 @@ func TestStdioTypes(t *testing.T) {
 		read abi.Errno
 		wr   abi.Errno
 	}{
-		"regular": {openFile(file), abi.FiletypeUnknown, "text", 0, 0},
-		"null":    {openFile("/dev/null"), abi.FiletypeUnknown, "", 0, 0},
-		"zero":    {openFile("/dev/zero"), abi.FiletypeUnknown, "\x00\x00\x00\x00\x00\x00\x00\x00", 0, 0},
+		"regular": {openFile(file), abi.FiletypeRegularFile, "text", 0, 0},
+		"null":    {openFile("/dev/null"), abi.FiletypeCharacterDevice, "", 0, 0},
+		"zero":    {openFile("/dev/zero"), abi.FiletypeCharacterDevice, "\x00\x00\x00\x00\x00\x00\x00\x00", 0, 0},
 		"folder":  {openFile(t.TempDir()), abi.FiletypeUnknown, "", abi.EISDIR, abi.EBADF},
 		"nil":     {nil, abi.FiletypeUnknown, "", abi.EBADF, abi.EBADF},
 		"closed":  {closed, abi.FiletypeUnknown, "", abi.EBADF, abi.EBADF},
@@ -250,6 +251,11 @@ func TestStdioTypes(t *testing.T) {
 		in, out := NewStdin(c.f), NewStdout(c.f)
 		if in.Type() != c.typ || out.Type() != c.typ {
 			t.Errorf("%s: type %d, want %d", what, in.Type(), c.typ)
+		}
+		// libc takes a device without a position for a terminal, and Go an unknown file for an
+		// empty one: what is neither has one.
+		if placed := c.typ == abi.FiletypeRegularFile || c.typ == abi.FiletypeCharacterDevice; in.Placed() != placed || out.Placed() != placed {
+			t.Errorf("%s has a position: %v %v", what, in.Placed(), out.Placed())
 		}
 		if c.text == "-" {
 			continue
@@ -268,6 +274,54 @@ func TestStdioTypes(t *testing.T) {
 	}
 	if got := read(t, file); got != "text+" {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestStdioPlace: a redirected file has its size and position, and the guest does not get
+// at what lies before where it was given.
+func TestStdioPlace(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "f")
+	write(t, name, "others' then the guest's")
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	check(t, err)
+	defer f.Close()
+	_, err = f.Seek(12, 0)
+	check(t, err)
+	s := NewStdin(f)
+	st, e := s.Stat()
+	must(t, e)
+	if st.Type != abi.FiletypeRegularFile || st.Size != 24 || st.Mtim == 0 || st.Ino != 0 || st.Dev != 0 {
+		t.Errorf("%+v", st)
+	}
+	for _, c := range []struct {
+		off    int64
+		whence uint8
+		at     int64
+		e      abi.Errno
+	}{
+		{0, abi.WhenceCur, 12, 0},
+		{4, abi.WhenceCur, 16, 0},
+		{-4, abi.WhenceCur, 12, 0},
+		{-1, abi.WhenceCur, 0, abi.EINVAL},
+		{-1, abi.WhenceEnd, 23, 0},
+		{-13, abi.WhenceEnd, 0, abi.EINVAL},
+		{11, abi.WhenceSet, 0, abi.EINVAL},
+		{-1, abi.WhenceSet, 0, abi.EINVAL},
+		{1 << 40, abi.WhenceSet, 1 << 40, 0},
+		{math.MaxInt64, abi.WhenceCur, 0, abi.EOVERFLOW},
+		{12, abi.WhenceSet, 12, 0},
+	} {
+		at, e := s.SeekTo(c.off, c.whence)
+		if at != c.at || e != c.e {
+			t.Errorf("seek %d from %d: %d %v, want %d %v", c.off, c.whence, at, e, c.at, c.e)
+		}
+	}
+	p := make([]byte, 5)
+	if n, e := s.Read(p, nil); e != 0 || string(p[:n]) != " the " {
+		t.Errorf("%q %v", p[:n], e)
+	}
+	if _, e := NewReader(nil).SeekTo(0, abi.WhenceCur); e != abi.ESPIPE || NewReader(nil).Placed() {
+		t.Error("a reader has a position")
 	}
 }
 

@@ -49,8 +49,34 @@ func (s *Stream) WaitReady(write bool, d time.Duration, done <-chan struct{}) bo
 }
 
 // Type returns the kind of file behind the stream. A terminal is a character device;
-// what has no position here, whatever it is, is unknown.
+// what has no position, whatever else it is, is unknown.
 func (s *Stream) Type() abi.Filetype { return s.end.Type() }
+
+// Placed tells whether the stream has a size and a position: it is a redirected file, or
+// a device that is no terminal.
+func (s *Stream) Placed() bool {
+	p, ok := s.end.(*stdio)
+	return ok && p.placed
+}
+
+// Stat describes what a placed stream is of: its kind, size and times.
+func (s *Stream) Stat() (abi.Filestat, abi.Errno) {
+	if p, ok := s.end.(*stdio); ok {
+		return p.stat()
+	}
+	return abi.Filestat{}, abi.EBADF
+}
+
+// SeekTo moves the position of a placed stream by the rules of fd_seek, and returns it.
+//
+// Errors: EINVAL, it would lie before where the stream was made, or the file begins; else
+// the host's.
+func (s *Stream) SeekTo(off int64, whence uint8) (int64, abi.Errno) {
+	if p, ok := s.end.(*stdio); ok && p.placed {
+		return p.seek(off, whence)
+	}
+	return 0, abi.ESPIPE
+}
 
 // Close releases what the stream itself has opened, never the file, reader or
 // writer it was made from. Nothing may be called during or after it. Forgetting

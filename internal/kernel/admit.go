@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/forgepkg"
@@ -215,6 +216,10 @@ func workloadOf(v *forgepkg.Verified) *workload {
 	return w
 }
 
+// slowRefusal is how long it takes to refuse a module that is worth to be remembered:
+// whoever tries it again and again takes no more of the machine.
+const slowRefusal = 200 * time.Millisecond
+
 // admit checks and rewrites a module, or finds that this was done before. The
 // rewritten module is kept by its digest, because replays use that one; what
 // is known of it is a cache entry under the node's MAC, found by a MAC of the
@@ -240,8 +245,16 @@ func (k *Kernel) admit(w *workload, module []byte) error {
 	if k.admitted(w, entry, caps) {
 		return nil
 	}
+	if err := k.cache.Refused(id); err != nil {
+		return err
+	}
+	begun := time.Now()
 	code, info, err := rewrite.Rewrite(module, caps)
 	if err != nil {
+		var e *abi.Error
+		if time.Since(begun) > slowRefusal && errors.As(err, &e) {
+			_ = k.cache.Refuse(id, e) // a cache that can't be written costs the next attempt
+		}
 		return err
 	}
 	tag := seal.Authenticate(k.keys.Cache, rewrittenDomain, code)

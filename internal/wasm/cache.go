@@ -127,8 +127,8 @@ type refusal struct {
 	What, Hint []byte
 }
 
-// refuse keeps what compiling module d came to.
-func (c *Cache) refuse(d abi.Digest, e *abi.Error) error {
+// Refuse keeps what compiling module d came to, or admitting it where d stands for that.
+func (c *Cache) Refuse(d abi.Digest, e *abi.Error) error {
 	b, err := codec.Marshal(refusal{Code: string(e.Code), What: []byte(e.What), Hint: []byte(e.Hint)})
 	if err != nil {
 		return err
@@ -136,9 +136,9 @@ func (c *Cache) refuse(d abi.Digest, e *abi.Error) error {
 	return c.write(c.refusalPath(d), refusalDomain, d, []byte(refusalEntry), b)
 }
 
-// refused returns what compiling module d came to under this configuration, nil if
-// that is not known.
-func (c *Cache) refused(d abi.Digest) error {
+// Refused returns what was kept of d by Refuse under this configuration, nil if there is
+// nothing.
+func (c *Cache) Refused(d abi.Digest) error {
 	b, ok := c.read(c.refusalPath(d), refusalEntry, refusalDomain, d, maxRefusal)
 	var r refusal
 	if !ok || codec.Unmarshal(b, &r) != nil {

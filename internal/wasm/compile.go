@@ -93,7 +93,7 @@ func (e *Engine) Compile(ctx context.Context, job Job) (m *Module, err error) {
 			var lasting *Lasting
 			if e.cache != nil && errors.As(err, &lasting) {
 				// A cache that can't be written costs the next attempt, and no more.
-				_ = e.cache.refuse(job.Digest, lasting.Err)
+				_ = e.cache.Refuse(job.Digest, lasting.Err)
 			}
 			return err
 		})
@@ -116,7 +116,7 @@ func (e *Engine) kept(ctx context.Context, job Job) (*Module, error) {
 		}
 		// Of another processor, or nothing that the engine takes: it is compiled anew.
 	}
-	if err := e.cache.refused(job.Digest); err != nil {
+	if err := e.cache.Refused(job.Digest); err != nil {
 		return nil, err
 	}
 	return nil, nil

@@ -181,7 +181,7 @@ func TestRefused(t *testing.T) {
 		if err := os.WriteFile(c.refusalPath(job.Digest), bad, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if c.refused(job.Digest) != nil {
+		if c.Refused(job.Digest) != nil {
 			t.Fatalf("byte %d flipped: authenticates", i)
 		}
 	}

@@ -18,6 +18,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(stepsHelper) != "" {
+		os.Unsetenv(stepsHelper)
+		becomeStepped()
+	}
 	forgeone.Main()
 	if home := os.Getenv(replayHelper); home != "" {
 		if err := replayOnce(home); err != nil {

@@ -126,7 +126,7 @@ func (a *app) pack(f packFlags, input string) error {
 
 // writePackage builds into a file beside out and puts it there whole.
 func writePackage(out string, in forgepkg.Input) (d abi.Digest, err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(out), ".pack-*")
+	tmp, err := sys.CreateTemp(out)
 	if err != nil {
 		return d, cantWrite("the package", out, err)
 	}

@@ -121,6 +121,12 @@ type unneededJSON struct {
 	Known bool   `json:"known"` // false: all stayed, as a message on stderr says why
 }
 
+// unusedJSON tells of package files of which none is installed.
+type unusedJSON struct {
+	Files int    `json:"files"`
+	Bytes uint64 `json:"bytes"`
+}
+
 func (a *app) pruned(p *kernel.Pruned, dry bool) error {
 	if err := p.Tidied.Stay; err != nil {
 		printn(a.stderr, "forgeone: modules stay: "+err.Error())
@@ -135,12 +141,15 @@ func (a *app) pruned(p *kernel.Pruned, dry bool) error {
 		Dropped  []droppedJSON `json:"dropped"`
 		Kept     uint64        `json:"kept"`
 		Held     uint64        `json:"held"`
-		Total    uint64        `json:"total"`    // the budget; 2^64-1: unlimited
-		Workload uint64        `json:"workload"` // the budget; 2^64-1: unlimited
+		Total    uint64        `json:"total"`      // the budget; 2^64-1: unlimited
+		Workload uint64        `json:"workload"`   // the budget; 2^64-1: unlimited
+		Left     int           `json:"unfinished"` // files that processes which died were writing
 		Unneeded unneededJSON  `json:"unneeded"`
+		Packages unusedJSON    `json:"packages"`
 	}{
-		"forgeone.prune/v1", dry, list, p.Kept, p.Held, p.Budget.Total, p.Budget.Workload,
-		unneededJSON{p.Tidied.Files, p.Tidied.Bytes, p.Tidied.Stay == nil},
+		"forgeone.prune/v1", dry, list, p.Kept, p.Held, p.Budget.Total, p.Budget.Workload, p.Left,
+		unneededJSON{p.Tidied.Modules.Files, p.Tidied.Modules.Bytes, p.Tidied.Stay == nil},
+		unusedJSON(p.Tidied.Packages),
 	}, func(w io.Writer) {
 		did := "dropped"
 		if dry {
@@ -152,7 +161,13 @@ func (a *app) pruned(p *kernel.Pruned, dry bool) error {
 		if p.Finished > 0 {
 			printf(w, "removed %d file(s) of recordings that were dropped before\n", p.Finished)
 		}
-		if t := p.Tidied; t.Files > 0 {
+		if p.Left > 0 {
+			printf(w, "%s %d file(s) that processes which died were writing\n", did, p.Left)
+		}
+		if t := p.Tidied.Packages; t.Files > 0 {
+			printf(w, "%s %d package file(s) that are not installed, of %d bytes\n", did, t.Files, t.Bytes)
+		}
+		if t := p.Tidied.Modules; t.Files > 0 {
 			printf(w, "%s %d rewritten module(s) that no recording needs, of %d bytes\n", did, t.Files, t.Bytes)
 		}
 		printf(w, "%s %d; %d bytes kept of %s, %d held\n", did, len(list), p.Kept, bound(p.Budget.Total), p.Held)

@@ -264,13 +264,17 @@ func (k *Kernel) admit(w *workload, module []byte) error {
 		MemoryMin: info.MemoryMin, Floats: info.Floats, Tag: tag[:], Canonical: caps.CanonicalNaN,
 	})
 	if err := sys.WriteFile(k.moduleFile(w.Rewritten), code, 0o600); err != nil {
-		return err
+		return unkept(k.moduleFile(w.Rewritten), err)
 	}
 	b, err := codec.Marshal(w.admission)
 	if err != nil {
 		return err
 	}
-	return sys.WriteFile(entry, append(b, k.entryTag(id, caps, b)...), 0o600)
+	// One that can't be written costs the next start; the folder may have been removed.
+	if err := os.MkdirAll(k.home.Cache(), 0o700); err == nil {
+		_ = sys.WriteFile(entry, append(b, k.entryTag(id, caps, b)...), 0o600)
+	}
+	return nil
 }
 
 // take makes what is known of a module the workload's.

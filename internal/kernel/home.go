@@ -41,6 +41,9 @@ func (h Home) path(s ...string) string {
 // Config is the signed configuration.
 func (h Home) Config() string { return h.path(config.FileName) }
 
+// NextConfig is a configuration that init is putting in force.
+func (h Home) NextConfig() string { return h.path(config.FileName + ".next") }
+
 // Keys holds private keys.
 func (h Home) Keys() string { return h.path("keys") }
 
@@ -77,6 +80,14 @@ func (h Home) Tiles() string { return h.path("cache", "tiles") }
 
 // Recording is the recording of a run.
 func (h Home) Recording(r abi.RunID) string { return filepath.Join(h.Recordings(), string(r)+".f1rec") }
+
+// unkept says that a file of a state folder can't be written or locked.
+func unkept(path string, err error) error {
+	if err == nil || abi.CodeOf(err) != "" {
+		return err
+	}
+	return &abi.Error{Code: "F1-CFG-059", What: "a file of the state folder can't be written", Where: path, Err: err, Hint: "df -h " + abi.Shell(filepath.Dir(path))}
+}
 
 // folders are those that init makes, the first one holds the others.
 func (h Home) folders() []string {

@@ -86,9 +86,12 @@ func Init(ctx context.Context, o InitOptions) (*Initialized, error) {
 	}
 	lock, err := sys.Lock(h.path(".init"))
 	if err != nil {
-		return nil, err
+		return nil, unkept(h.path(".init"), err)
 	}
 	defer lock.Unlock()
+	if err := keys.Sweep(h.Keys()); err != nil {
+		return nil, err
+	}
 	segments, _ := filepath.Glob(filepath.Join(h.Log(), "*.seg")) // the pattern is well-formed
 	logMade := len(segments) > 0
 	vault, err := o.vault(h, logMade)
@@ -107,7 +110,7 @@ func Init(ctx context.Context, o InitOptions) (*Initialized, error) {
 		return nil, err
 	}
 	res := &Initialized{Home: h, NodeKey: local.Node.Public()}
-	cfg, changed, err := initConfig(h, text, local)
+	cfg, err := firstConfig(h, text, local, logMade)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +122,7 @@ func Init(ctx context.Context, o InitOptions) (*Initialized, error) {
 	}
 	ko := Options{Home: home, Unlock: o.Unlock, Modules: []string{ModEvidence}, Register: o.Register, vault: vault}
 	k, err := Open(ctx, ko)
-	if err != nil && !(changed && abi.CodeOf(err) == configNotInForce) {
+	if err != nil && !(text != nil && abi.CodeOf(err) == configNotInForce) {
 		return nil, err
 	}
 	if err != nil {
@@ -130,8 +133,13 @@ func Init(ctx context.Context, o InitOptions) (*Initialized, error) {
 	}
 	defer k.Close(ctx)
 	res.Origin, res.LogKey = k.log.Origin(), k.LogKey()
-	res.Made, err = k.found(ctx, local, cfg)
-	return res, err
+	if cfg, err = k.nextConfig(text, local); err != nil {
+		return nil, err
+	}
+	if res.Made, err = k.found(ctx, local, cfg); err != nil {
+		return nil, err
+	}
+	return res, settleConfig(h, local.Node.Public(), cfg.Digest())
 }
 
 // vault is that of the folder's keys; of a new folder it is protected if asked for.
@@ -151,21 +159,59 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// initConfig returns the configuration, writing it when there is none or text
-// is another.
-func initConfig(h Home, text []byte, local *keys.Local) (c *config.Config, changed bool, err error) {
-	c, err = config.Load(h.Config(), local.Node.Public())
+// A configuration is in force once the log names it. It is durable beside the one
+// before it by then (config.next), and takes its place afterwards: whatever is
+// interrupted, the one that the log names is there.
+
+// firstConfig returns the configuration that lies in the state folder. It makes it
+// where there is none, or none that can be read and text is to replace it, or where
+// nothing is in force yet.
+func firstConfig(h Home, text []byte, local *keys.Local, logMade bool) (*config.Config, error) {
+	c, err := config.Load(h.Config(), local.Node.Public())
 	switch {
-	case err == nil && (text == nil || config.Digest(text) == c.Digest()):
-		return c, false, nil
+	case err == nil && (logMade || text == nil):
+		return c, nil
 	case err != nil && text == nil && !errors.Is(err, fs.ErrNotExist) && exists(h.Config()):
-		return nil, false, err
+		return nil, err
 	}
 	if text == nil {
 		text = config.Default()
 	}
-	c, err = config.Write(h.Config(), text, local.Node)
-	return c, true, err
+	return config.Write(h.Config(), text, local.Node)
+}
+
+// nextConfig returns the configuration to be put in force: the present one, or text,
+// which is written beside it then.
+func (k *Kernel) nextConfig(text []byte, local *keys.Local) (*config.Config, error) {
+	var inForce abi.Digest
+	k.ledger.view(func(s *brain.State) { inForce = s.Config().Digest })
+	if err := settleConfig(k.home, local.Node.Public(), inForce); err != nil {
+		return nil, err
+	}
+	if text == nil || config.Digest(text) == k.config.Digest() {
+		if err := os.Remove(k.home.NextConfig()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, unkept(k.home.NextConfig(), err) // what never came to be in force
+		}
+		return k.config, nil
+	}
+	return config.Write(k.home.NextConfig(), text, local.Node)
+}
+
+// settleConfig puts the configuration that lies beside the present one in its place, if
+// it is the one in force. The caller has the lock .init.
+func settleConfig(h Home, node seal.PublicKey, inForce abi.Digest) error {
+	c, err := config.Load(h.NextConfig(), node)
+	if err != nil || c.Digest() != inForce {
+		return nil //nolint:nilerr // there is none, or its writer died before it was in force
+	}
+	err = os.Rename(h.NextConfig(), h.Config())
+	if err == nil {
+		err = sys.OS{}.SyncDir(string(h))
+	}
+	if err != nil {
+		return &abi.Error{Code: abi.CodeCfgWrite, What: "the configuration can't be put in its place", Where: h.Config(), Err: err, Hint: "forgeone init"}
+	}
+	return nil
 }
 
 // found records what a new state folder starts from, as far as the log lacks it.

@@ -21,8 +21,11 @@ func startPackages(_ context.Context, k *Kernel) error {
 	return os.MkdirAll(k.home.Packages(), 0o700)
 }
 
+// packageExt ends the names of installed packages' files.
+const packageExt = ".forgepkg"
+
 func (k *Kernel) packageFile(d abi.Digest) string {
-	return filepath.Join(k.home.Packages(), d.Hex()+".forgepkg")
+	return filepath.Join(k.home.Packages(), d.Hex()+packageExt)
 }
 
 // verify opens a package and checks it against the keyring and the highest
@@ -218,7 +221,7 @@ func (k *Kernel) keepPackage(path string, d abi.Digest) error {
 	}
 	defer f.Close()
 	if err := copyFile(dst, f); err != nil {
-		return err
+		return unkept(dst, err)
 	}
 	p, v, err := k.verify(dst, false)
 	if err != nil {
@@ -248,16 +251,17 @@ func Downgrade(name string, serial uint64) Change {
 // lockPackages keeps installing and uninstalling processes apart: a package's
 // file and its record go together. It is taken before the log's transaction.
 func (k *Kernel) lockPackages() (unlock func(), err error) {
-	l, err := sys.Lock(filepath.Join(k.home.Packages(), ".lock"))
+	path := filepath.Join(k.home.Packages(), ".lock")
+	l, err := sys.Lock(path)
 	if err != nil {
-		return nil, err
+		return nil, unkept(path, err)
 	}
 	return func() { _ = l.Unlock() }, nil // it falls with the process anyway
 }
 
 // copyFile copies what r reads into a new file dst, which appears whole and durable.
 func copyFile(dst string, r io.Reader) error {
-	tmp, err := os.CreateTemp(filepath.Dir(dst), ".copy-*") // 0600
+	tmp, err := sys.CreateTemp(dst)
 	if err != nil {
 		return err
 	}
@@ -269,7 +273,10 @@ func copyFile(dst string, r io.Reader) error {
 	if err := tmp.Sync(); err != nil {
 		return err
 	}
-	return os.Rename(tmp.Name(), dst)
+	if err := os.Rename(tmp.Name(), dst); err != nil {
+		return err
+	}
+	return sys.OS{}.SyncDir(filepath.Dir(dst)) // before the log says that it is there
 }
 
 // Uninstall removes an installed package. Its file goes; what it did stays in

@@ -35,16 +35,19 @@ func aloneWithKeys(home string, f func(dir string) error) error {
 	h := Home(home)
 	making, err := sys.Lock(h.path(".init"))
 	if err != nil {
-		return err
+		return unkept(h.path(".init"), err)
 	}
 	defer making.Unlock()
 	replacing, got, err := sys.TryLock(h.path(".rotate"))
 	if err != nil {
-		return err
+		return unkept(h.path(".rotate"), err)
 	}
 	if !got {
 		return &abi.Error{Code: abi.CodeKeyRotating, What: "another process is replacing the log's key", Where: h.Keys(), Hint: "forgeone log verify"}
 	}
 	defer replacing.Unlock()
+	if err := keys.Sweep(h.Keys()); err != nil { // what is in the clear, too
+		return err
+	}
 	return f(h.Keys())
 }

@@ -23,6 +23,7 @@ type Pruned struct {
 	Held     uint64 // bytes that are held beside them
 	Budget   config.Retention
 	Finished int // files of recordings that were dropped before and were there still
+	Left     int // files that processes which died were writing
 	Tidied   Tidied
 }
 
@@ -44,6 +45,9 @@ func (k *Kernel) Prune(ctx context.Context, dry bool) (*Pruned, error) {
 		return nil, err
 	}
 	k.ledger.view(func(s *brain.State) { p.Kept, p.Held = s.Kept() })
+	if p.Left, err = k.unfinished(false); err != nil {
+		return nil, err
+	}
 	p.Tidied, err = k.tidy(nil, false)
 	return p, err
 }
@@ -65,6 +69,9 @@ func (k *Kernel) wouldPrune() (p *Pruned, err error) {
 			p.Kept -= d.Size
 		}
 	})
+	if err == nil {
+		p.Left, err = k.unfinished(true)
+	}
 	if err == nil {
 		p.Tidied, err = k.tidy(p.Dropped, true)
 	}

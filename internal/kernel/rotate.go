@@ -75,6 +75,9 @@ func (k *Kernel) RotateLogKey(ctx context.Context, choice PostQuantum) (*Rotated
 		return nil, &abi.Error{Code: abi.CodeKeyRotating, What: "another process is replacing the log's key", Where: k.home.Keys(), Hint: "forgeone log verify"}
 	}
 	defer lock.Unlock()
+	if err := keys.Sweep(k.home.Keys()); err != nil {
+		return nil, err
+	}
 	if err := k.settle(ctx); err != nil {
 		return nil, err
 	}
@@ -105,7 +108,8 @@ func (k *Kernel) RotateLogKey(ctx context.Context, choice PostQuantum) (*Rotated
 }
 
 func (k *Kernel) lockRotation() (*sys.FileLock, bool, error) {
-	return sys.TryLock(k.home.path(".rotate"))
+	l, got, err := sys.TryLock(k.home.path(".rotate"))
+	return l, got, unkept(k.home.path(".rotate"), err)
 }
 
 // tidyRotation finishes or drops what a process left that died while it replaced

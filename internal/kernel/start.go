@@ -30,15 +30,35 @@ func startEvidence(ctx context.Context, k *Kernel) error {
 	if err := openLog(ctx, k); err != nil {
 		return err
 	}
+	return k.useConfigInForce()
+}
+
+// useConfigInForce has k use the configuration that the log names, also where init was
+// interrupted before that took the place of the one before it (see settleConfig), or
+// is at work now.
+func (k *Kernel) useConfigInForce() error {
 	var want abi.Digest
 	k.ledger.view(func(s *brain.State) { want = s.Config().Digest })
-	if !want.IsZero() && want != k.config.Digest() {
-		return &abi.Error{
-			Code: configNotInForce, What: "the configuration is signed but is not the one in force: the log names " + want.Short(),
-			Where: k.home.Config(), Hint: "forgeone init --config FILE",
-		}
+	if want.IsZero() || want == k.config.Digest() {
+		return nil
 	}
-	return nil
+	node := k.keys.Node.Public()
+	if c, err := config.Load(k.home.NextConfig(), node); err == nil && c.Digest() == want {
+		k.config = c
+		if lock, got, err := sys.TryLock(k.home.path(".init")); err == nil && got { // else another does it
+			defer func() { _ = lock.Unlock() }()
+			return settleConfig(k.home, node, want)
+		}
+		return nil
+	}
+	if c, err := config.Load(k.home.Config(), node); err == nil && c.Digest() == want { // by now
+		k.config = c
+		return nil
+	}
+	return &abi.Error{
+		Code: configNotInForce, What: "the configuration is signed but is not the one in force: the log names " + want.Short(),
+		Where: k.home.Config(), Hint: "forgeone init --config FILE",
+	}
 }
 
 // stateLabel is what the key of the state file is derived for.
@@ -142,7 +162,7 @@ func (k *Kernel) keepPolicy(sources []policy.Source) (abi.Digest, error) {
 	if err != nil {
 		return d, err
 	}
-	return d, sys.WriteFile(k.policyFile(d), b, 0o600)
+	return d, unkept(k.policyFile(d), sys.WriteFile(k.policyFile(d), b, 0o600))
 }
 
 // policyOf returns the sources with digest d, checked against it.

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/internal/brain"
 	"github.com/forgeone/forgeone/internal/codec"
+	"github.com/forgeone/forgeone/internal/keys"
 	"github.com/forgeone/forgeone/internal/sys"
 	"github.com/forgeone/forgeone/internal/trace"
 	"github.com/forgeone/forgeone/internal/wasm"
@@ -38,15 +40,28 @@ func (k *Kernel) starting() (release func(), err error) {
 // tidyWait is how long tidying waits for runs that are starting.
 const tidyWait = time.Second
 
-// Tidied tells of modules that no recording needs.
+// Tidied tells of what nothing needs.
 type Tidied struct {
-	Files int    // that were removed, or would be
-	Bytes uint64 // in them
-	Stay  error  // why all stayed, if so
+	Modules  Unused // rewritten modules that no recording needs
+	Packages Unused // package files of which none is installed
+	Stay     error  // why modules, or all, stayed, if so
 }
 
-// tidy removes the rewritten modules, with their compiled code, that neither a
-// recording nor an installed package needs. The recordings of gone
+// Unused tells of files that were removed, or would be.
+type Unused struct {
+	Files int
+	Bytes uint64
+}
+
+func (u *Unused) add(path string) {
+	if i, err := os.Lstat(path); err == nil { // else it is gone
+		u.Files, u.Bytes = u.Files+1, u.Bytes+uint64(i.Size())
+	}
+}
+
+// tidy removes the files of packages that are not installed, and the rewritten
+// modules, with their compiled code, that neither a recording nor an installed package
+// needs. The recordings of gone
 // count as gone. Where one recording can't be read all stays, since nobody knows
 // what it needs. With dry nothing is removed.
 func (k *Kernel) tidy(gone []brain.Run, dry bool) (t Tidied, err error) {
@@ -62,6 +77,9 @@ func (k *Kernel) tidy(gone []brain.Run, dry bool) (t Tidied, err error) {
 		}
 		defer func() { _ = lock.Unlock() }()
 	}
+	if t.Packages, err = k.unusedPackages(dry); err != nil {
+		return t, err
+	}
 	needed, err := k.needed(gone)
 	if err != nil {
 		t.Stay = err
@@ -74,14 +92,10 @@ func (k *Kernel) tidy(gone []brain.Run, dry bool) (t Tidied, err error) {
 	}
 	for _, f := range files {
 		d, ok := digestOf(f.Name(), moduleExt)
-		// What was being written when its process died is nobody's now.
-		if torn := strings.HasPrefix(f.Name(), ".") && strings.Contains(f.Name(), moduleExt+".tmp"); !torn && (!ok || needed[d]) {
+		if !ok || needed[d] {
 			continue
 		}
-		if i, err := f.Info(); err == nil { // else it is gone
-			t.Files, t.Bytes = t.Files+1, t.Bytes+uint64(i.Size())
-		}
-		if dry {
+		if t.Modules.add(filepath.Join(k.home.Modules(), f.Name())); dry {
 			continue
 		}
 		for _, path := range append(code.Paths(d), filepath.Join(k.home.Modules(), f.Name())) {
@@ -91,6 +105,65 @@ func (k *Kernel) tidy(gone []brain.Run, dry bool) (t Tidied, err error) {
 		}
 	}
 	return t, nil
+}
+
+// unfinished removes what processes that died were writing, and returns how many
+// files that are. With dry nothing is removed.
+func (k *Kernel) unfinished(dry bool) (n int, err error) {
+	for _, dir := range k.home.folders() {
+		erase := os.Remove
+		if dir == k.home.Keys() {
+			erase = keys.EraseTemp
+		}
+		err := sys.Sweep(dir, func(path string) error {
+			n++
+			if dry {
+				return nil
+			}
+			return erase(path)
+		})
+		if err != nil {
+			return n, &abi.Error{Code: "F1-RET-007", What: "what a process that died was writing can't be removed", Where: dir, Err: err, Hint: "forgeone doctor"}
+		}
+	}
+	return n, nil
+}
+
+// unusedPackages removes the files of packages that are not installed: of lower
+// serials, and what a process left that died while it installed or uninstalled one.
+// With dry nothing is removed.
+func (k *Kernel) unusedPackages(dry bool) (u Unused, err error) {
+	unlock, err := k.lockPackages() // installing puts the file there before the record
+	if err != nil {
+		return u, &abi.Error{Code: "F1-RET-007", What: "the folder of packages can't be locked", Where: k.home.Packages(), Err: err, Hint: "forgeone doctor"}
+	}
+	defer unlock()
+	if err := k.log.Refresh(context.Background()); err != nil {
+		return u, err
+	}
+	used := map[string]bool{}
+	k.ledger.view(func(s *brain.State) {
+		for _, p := range s.Packages() {
+			used[k.packageFile(p.Package)] = true
+		}
+	})
+	files, err := os.ReadDir(k.home.Packages())
+	if err != nil {
+		return u, err
+	}
+	for _, e := range files {
+		f := filepath.Join(k.home.Packages(), e.Name())
+		if _, ok := digestOf(e.Name(), packageExt); !ok || used[f] {
+			continue
+		}
+		if u.add(f); dry {
+			continue
+		}
+		if err := removed(f); err != nil {
+			return u, err
+		}
+	}
+	return u, nil
 }
 
 func removed(path string) error {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/forgeone/forgeone/internal/sys"
 )
 
 // create makes the file path (0600) with content, durably: when it returns nil
@@ -14,13 +16,13 @@ import (
 // processes that create it at once exactly one succeeds.
 func create(path string, content []byte) (err error) {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.new") // O_EXCL, 0600
+	f, err := sys.CreateTemp(path) // O_EXCL, 0600
 	if err != nil {
 		return err
 	}
 	tmp := f.Name()
-	defer func() { err = errors.Join(err, os.Remove(tmp)) }()
-	if err := writeOut(f, content); err != nil {
+	defer func() { err = errors.Join(err, os.Remove(tmp), f.Close()) }()
+	if err := fill(f, content); err != nil {
 		return err
 	}
 	// A hard link puts the complete file in its place unless one is there.
@@ -43,19 +45,40 @@ func createDirectly(path string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := writeOut(f, content); err != nil {
+	if err := errors.Join(fill(f, content), f.Close()); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
 	return nil
 }
 
-// writeOut fills f, makes it durable and closes it.
-func writeOut(f *os.File, content []byte) error {
-	_, err := f.Write(content)
-	if err == nil {
-		err = f.Sync()
+// fill writes content into f and makes it durable.
+func fill(f *os.File, content []byte) error {
+	if _, err := f.Write(content); err != nil {
+		return err
 	}
-	return errors.Join(err, f.Close())
+	return f.Sync()
+}
+
+// Sweep removes from the folder dir what processes that died left there while they
+// made key files.
+func Sweep(dir string) error {
+	if err := sys.Sweep(dir, EraseTemp); err != nil {
+		return wrote(dir, err)
+	}
+	return nil
+}
+
+// EraseTemp removes a temporary file of a key, and overwrites it first if it is not
+// the key file itself, by another name.
+func EraseTemp(path string) error {
+	i, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if st, ok := i.Sys().(*syscall.Stat_t); ok && st.Nlink > 1 {
+		return os.Remove(path)
+	}
+	return Erase(path)
 }
 
 // syncFolder makes the folder's entries durable.

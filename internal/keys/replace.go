@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/forgeone/forgeone/internal/sys"
 )
 
 // NextLogFile is the log's key to come, while LogFile is being replaced by it.
@@ -42,16 +44,24 @@ func Replace(next, path string) error {
 }
 
 // Erase overwrites the key file path with zeros, as far as the file system
-// writes in place, and removes it. It is no error if there is none.
+// writes in place, and removes it. It is no error if there is none. The file has
+// a name that Sweep knows before it is overwritten: nobody ever finds half of it.
 func Erase(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err == nil {
-		_ = zero(f)   // it goes in any case
+		gone := path
+		if !sys.IsTemp(path) {
+			gone = sys.TempOf(path)
+			err = os.Rename(path, gone)
+		}
+		if err == nil {
+			_ = zero(f) // it goes in any case
+			err = os.Remove(gone)
+		}
 		_ = f.Close() // synced
-		err = os.Remove(path)
 	}
 	if err == nil {
 		err = syncFolder(filepath.Dir(path))

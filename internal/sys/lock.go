@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -49,16 +50,26 @@ func lockAs(path string, flag, how int) (*FileLock, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
+	switch err := flock(f, how); {
+	case err == nil:
+		return &FileLock{f}, true, nil
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return nil, false, f.Close()
+	default:
+		_ = f.Close() // nothing was written to it
+		return nil, false, err
+	}
+}
+
+// flock is flock(2), which a signal does not end.
+func flock(f *os.File, how int) error {
 	for {
 		switch err := unix.Flock(int(f.Fd()), how); err {
 		case nil:
-			return &FileLock{f}, true, nil
+			return nil
 		case unix.EINTR:
-		case unix.EWOULDBLOCK:
-			return nil, false, f.Close()
 		default:
-			_ = f.Close() // nothing was written to it
-			return nil, false, &os.PathError{Op: "flock", Path: path, Err: err}
+			return &os.PathError{Op: "flock", Path: f.Name(), Err: err}
 		}
 	}
 }

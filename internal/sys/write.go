@@ -16,20 +16,17 @@ func WriteFile(path string, data []byte, perm os.FileMode) error {
 
 // WriteParts is WriteFile of data that lies in several places.
 func WriteParts(path string, perm os.FileMode, parts ...[]byte) (err error) {
-	dir, name := filepath.Split(path)
-	if dir == "" {
-		dir = "."
-	}
-	f, err := os.CreateTemp(dir, "."+name+".tmp*")
+	f, err := CreateTemp(path)
 	if err != nil {
 		return err
 	}
+	defer func() { _ = f.Close() }() // synced
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
-	if err := errors.Join(fill(f, parts, perm), f.Close()); err != nil {
+	if err := fill(f, parts, perm); err != nil {
 		return err
 	}
 	if err := os.Rename(f.Name(), path); err != nil {
@@ -37,7 +34,7 @@ func WriteParts(path string, perm os.FileMode, parts ...[]byte) (err error) {
 	}
 	// From here on the file is in place: a folder that can't be synced is
 	// reported, but there is nothing to take back.
-	if e := (OS{}).SyncDir(dir); e != nil {
+	if e := (OS{}).SyncDir(filepath.Dir(path)); e != nil {
 		return &os.PathError{Op: "sync folder of", Path: path, Err: e}
 	}
 	return nil

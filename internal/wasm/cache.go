@@ -92,7 +92,10 @@ func (c *Cache) write(path, domain string, d abi.Digest, parts ...[]byte) error 
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return &abi.Error{Code: "F1-RUN-165", What: "there is no room for the module's compiled code", Where: c.dir, Err: err, Hint: "df -h " + abi.Shell(c.dir)}
 	}
-	return err
+	if err != nil {
+		return &abi.Error{Code: "F1-RUN-165", What: "the module's compiled code can't be kept", Where: c.dir, Err: err, Hint: "forgeone doctor"}
+	}
+	return nil
 }
 
 // stamp tells one state of what is kept of module d from another.

@@ -140,11 +140,11 @@ func (w *World) attributes(c *abi.Call, d *descriptor) abi.Errno {
 	case abi.FdAdvise:
 		return d.file.Advise(int64(c.Args[1]), int64(c.Args[2]), uint8(c.Args[3]))
 	case abi.FdAllocate:
-		return w.sized(c, d, c.Args[1]+c.Args[2], false, func() abi.Errno {
+		return w.sized(c, d, c.Args[1], c.Args[1]+c.Args[2], false, func() abi.Errno {
 			return d.file.Allocate(int64(c.Args[1]), int64(c.Args[2]))
 		})
 	case abi.FdFilestatSetSize:
-		return w.sized(c, d, c.Args[1], true, func() abi.Errno { return d.file.Truncate(int64(c.Args[1])) })
+		return w.sized(c, d, c.Args[1], c.Args[1], true, func() abi.Errno { return d.file.Truncate(int64(c.Args[1])) })
 	case abi.FdFilestatSetTimes:
 		t, _ := times(c.Args[1], c.Args[2], uint16(c.Args[3]))
 		return d.file.SetTimes(t)

@@ -18,10 +18,11 @@ const (
 	unseenMost = 64 << 10
 )
 
-// quota is how much the files in granted mounts may still grow. Sizes count, so
-// a hole does; what is cut from a file is given back as far as this run had
-// added it to that file. What is unlinked is not: somebody may hold it open, and
-// then it still takes its room.
+// quota is how much room the files in granted mounts may still take. Sizes count, so
+// a hole that the run makes does; what is cut from a file is given back as far as this
+// run had added it to that file. A hole that was there before counts as far as it is
+// filled, in whole blocks, which nothing gives back. Neither does unlinking: somebody
+// may hold the file open, and then it still takes its room.
 type quota struct {
 	left  uint64
 	none  bool // no limit
@@ -38,6 +39,10 @@ type tracked struct {
 	// unseen is what was written since then without making the file larger than
 	// size. If somebody else cut it meanwhile, that much grew it all the same.
 	unseen uint64
+	// old is how much of it, from the beginning, this run has not made: what holes
+	// there are in that nobody has paid for. holed tells whether there are any.
+	old   uint64
+	holed bool
 }
 
 // counts tells whether what is done in m counts.
@@ -61,7 +66,7 @@ func (q *quota) of(st *abi.Filestat) *tracked {
 	if len(q.files) >= maxTracked {
 		q.forget()
 	}
-	x := &tracked{size: st.Size}
+	x := &tracked{size: st.Size, old: st.Size}
 	if q.files == nil {
 		q.files = map[fileID]*tracked{}
 	}
@@ -102,17 +107,24 @@ func (q *quota) changed(st *abi.Filestat, size uint64) {
 		q.left += back
 		x.grown -= back
 	}
-	x.size, x.unseen = size, 0
+	x.size, x.unseen, x.old = size, 0, min(x.old, size)
 }
 
 // look finds out how large x's file is. What was written to a part that
 // somebody else had cut off is accounted for now.
 func (q *quota) look(x *tracked, size uint64) {
-	if size < x.size {
+	switch {
+	case size < x.size:
 		q.add(x, min(x.unseen, size))
+		x.old = min(x.old, size)
+	case size > x.size: // by others
+		x.old = size
 	}
 	x.size, x.unseen = size, 0
 }
+
+// fill accounts for n bytes of holes that were filled.
+func (q *quota) fill(n uint64) { q.left -= min(n, q.left) }
 
 // track returns what is known of d's file, looking at it if that is not
 // recent, or anew is set.
@@ -127,8 +139,24 @@ func (w *World) track(d *descriptor, anew bool) (*tracked, abi.Errno) {
 	if d.tracked == nil {
 		d.tracked = w.disk.of(&st)
 	}
-	w.disk.look(d.tracked, st.Size)
-	return d.tracked, 0
+	x := d.tracked
+	w.disk.look(x, st.Size)
+	if s, ok := d.file.(tree.Sparse); ok {
+		x.holed = s.Holes(0, int64(x.old)) > 0
+	}
+	return x, 0
+}
+
+// blank is what it takes to fill the old holes of d's file from off to end.
+func (x *tracked) blank(d *descriptor, off, end uint64) uint64 {
+	if end = min(end, x.old); !x.holed || off >= end {
+		return 0
+	}
+	s, ok := d.file.(tree.Sparse)
+	if !ok {
+		return 0
+	}
+	return s.Holes(int64(off), int64(end-off))
 }
 
 // settleDisk accounts for what d wrote before it is closed.
@@ -139,8 +167,9 @@ func (w *World) settleDisk(d *descriptor) {
 }
 
 // sized performs f, which makes d's file end bytes long if it is shorter, and if
-// cut is set also if it is longer, within the quota.
-func (w *World) sized(c *abi.Call, d *descriptor, end uint64, cut bool, f func() abi.Errno) abi.Errno {
+// cut is set also if it is longer, within the quota. From off to end it has no holes
+// then.
+func (w *World) sized(c *abi.Call, d *descriptor, off, end uint64, cut bool, f func() abi.Errno) abi.Errno {
 	if !w.disk.counts(d.mnt) {
 		return f()
 	}
@@ -149,13 +178,25 @@ func (w *World) sized(c *abi.Call, d *descriptor, end uint64, cut bool, f func()
 	if e != 0 {
 		return e
 	}
-	if end > st.Size && end-st.Size > w.disk.left {
+	fill := uint64(0)
+	if off < end {
+		x, e := w.track(d, true)
+		if e != 0 {
+			return e
+		}
+		fill = x.blank(d, off, end)
+	}
+	if fill > w.disk.left || end > st.Size && end-st.Size > w.disk.left-fill {
 		return w.overDisk(c)
 	}
-	if e = f(); e == 0 && (cut || end > st.Size) {
+	if e = f(); e != 0 {
+		return e
+	}
+	w.disk.fill(fill)
+	if cut || end > st.Size {
 		w.disk.changed(&st, end)
 	}
-	return e
+	return 0
 }
 
 // writeAt writes p to d's file at off, as much as the quota has room for.
@@ -163,7 +204,7 @@ func (w *World) writeAt(c *abi.Call, d *descriptor, p []byte, off int64) (int, a
 	if !w.disk.counts(d.mnt) || len(p) == 0 {
 		return d.file.Pwrite(p, off)
 	}
-	end := uint64(off) + uint64(len(p))
+	begin, end := uint64(off), uint64(off)+uint64(len(p))
 	x, e := w.track(d, false)
 	if e == 0 && end > x.size && end-x.size > w.disk.left {
 		x, e = w.track(d, true) // others may have made it longer
@@ -171,18 +212,28 @@ func (w *World) writeAt(c *abi.Call, d *descriptor, p []byte, off int64) (int, a
 	if e != 0 {
 		return 0, e
 	}
-	if reach := x.size + w.disk.left; reach >= x.size && end > reach {
-		if uint64(off) >= reach {
+	fill := x.blank(d, begin, end)
+	if fill > w.disk.left { // then what is left is for the first of it
+		if w.disk.left == 0 {
 			return 0, w.overDisk(c)
 		}
-		p = p[:reach-uint64(off)]
+		p = p[:min(uint64(len(p)), w.disk.left)]
+		end = begin + uint64(len(p))
+		fill = x.blank(d, begin, end)
+	}
+	if reach := x.size + w.disk.left - min(fill, w.disk.left); reach >= x.size && end > reach {
+		if begin >= reach {
+			return 0, w.overDisk(c)
+		}
+		p = p[:reach-begin]
 	}
 	n, e := d.file.Pwrite(p, off)
 	if e != 0 || n == 0 {
 		return n, e
 	}
+	w.disk.fill(fill)
 	unseen := uint64(n)
-	if end := uint64(off) + unseen; end > x.size {
+	if end := begin + unseen; end > x.size {
 		w.disk.add(x, end-x.size)
 		unseen -= min(unseen, end-x.size)
 		x.size = end

@@ -74,6 +74,14 @@ type File interface {
 	Close() abi.Errno
 }
 
+// Sparse is a File that may have holes: parts that take no room and read as zeros.
+type Sparse interface {
+	// Holes returns how many bytes of room writing n bytes at off takes for holes in
+	// them, in whole blocks; it may say more of a file with very many. What lies
+	// behind the end of the file is none. 0 where nobody can tell.
+	Holes(off, n int64) uint64
+}
+
 // How says how to open a file.
 type How struct {
 	Read, Write                 bool

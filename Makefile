@@ -30,7 +30,7 @@ race: ## run the tests of the concurrent packages under the race detector
 	$(GO) test -race -short -timeout 30m $(RACE)
 
 soak: ## long runs of the tests of crashes, power cuts, races and charges
-	FORGEONE_SOAK=1 $(GO) test -timeout 60m -run 'Kill|Soak|Crash|PowerCut|Faults' -v ./cmd/forgeone ./evidence ./internal/compile ./internal/kernel
+	FORGEONE_SOAK=1 $(GO) test -timeout 60m -run 'Kill|Soak|Crash|PowerCut|Faults|Pressure' -v ./cmd/forgeone ./evidence ./internal/compile ./internal/kernel ./internal/rewrite
 
 conformance: ## run the tests of Go's standard library, and real programs, as guests, beside bare wazero
 	@scripts/need conformance

@@ -8,7 +8,7 @@ require (
 	filippo.io/torchwood v0.9.0
 	github.com/cedar-policy/cedar-go v1.9.0
 	github.com/forgeone/forgeone v0.0.0
-	github.com/tetratelabs/wazero v1.12.0
+	github.com/tetratelabs/wazero v1.12.1-0.20260829084255-f4779551afb4
 	github.com/transparency-dev/tessera v1.0.4
 	golang.org/x/mod v0.42.0
 )

@@ -206,6 +206,7 @@ type replayJSON struct {
 	Exit       uint32          `json:"exit"`
 	Calls      uint64          `json:"calls"`
 	Engine     string          `json:"engine"`
+	RecordedOn string          `json:"recorded_on"` // the engine that the guest ran on
 	Portable   bool            `json:"portable"`
 	Divergence *divergenceJSON `json:"divergence,omitempty"`
 }
@@ -297,7 +298,7 @@ func (a *app) replayed(p *kernel.Replay, res *replay.Result) error {
 	if a.format == "json" {
 		j := replayJSON{
 			Schema: "forgeone.replay/v1", Run: r.ID, Identical: res.Identical, Recorded: res.Recorded.Hex(), Replayed: res.Replayed.Hex(),
-			Outcome: res.Outcome, Exit: res.Exit, Calls: res.Calls, Engine: p.Engine().ID(), Portable: p.Header().Portable(),
+			Outcome: res.Outcome, Exit: res.Exit, Calls: res.Calls, Engine: p.Engine().ID(), RecordedOn: p.Header().Engine, Portable: p.Header().Portable(),
 		}
 		if d := res.Divergence; d != nil {
 			j.Divergence = &divergenceJSON{d.Call, d.What, d.Expected, d.Actual, d.Last}
@@ -305,7 +306,11 @@ func (a *app) replayed(p *kernel.Replay, res *replay.Result) error {
 		return a.emit(j, nil)
 	}
 	verdict(a.stderr, res)
-	printf(a.stderr, "  engine   %s\n  portable %s\n", p.Engine().ID(), portable(p.Header()))
+	printf(a.stderr, "  engine   %s\n", p.Engine().ID())
+	if there := p.Header().Engine; there != p.Engine().ID() {
+		printf(a.stderr, "  ran on   %s\n", there)
+	}
+	printf(a.stderr, "  portable %s\n", portable(p.Header()))
 	return nil
 }
 

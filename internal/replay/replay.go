@@ -130,10 +130,10 @@ func Run(ctx context.Context, in Input) (*Result, error) {
 	if p.div != nil && (deep(got) || deep(end)) {
 		here, there := in.Module.Kind(), wasm.KindOf(h.Engine)
 		hint := "forgeone replay " + string(h.Run) + " --engine " + there.String()
-		if here == there { // frames are larger on one of the processors
+		if here == there { // frames are larger on one of the processors, or in one release
 			hint = "forgeone explain " + string(abi.CodeEngineDepth)
 		}
-		if here != there || h.Arch != runtime.GOARCH {
+		if h.Engine != here.ID() || h.Arch != runtime.GOARCH {
 			return nil, &abi.Error{
 				Code: abi.CodeEngineDepth, Where: string(h.Run), Hint: hint,
 				What: fmt.Sprintf("calls nest deeper than the engine allows: recorded on the %s on %s it ended with %v, on the %s on %s with %v",

@@ -89,7 +89,7 @@ func (l *lab) record(module []byte, at uint64, alter func(*abi.Call), end func(*
 		l.t.Fatal(err)
 	}
 	path := filepath.Join(l.t.TempDir(), "r.f1rec")
-	rec, err := trace.Create(path, trace.Header{Run: "r0123456789abcdef", MaxPages: 16, Slice: gate.Slice, Arch: cmp.Or(l.arch, runtime.GOARCH)}, l.kek, 0)
+	rec, err := trace.Create(path, trace.Header{Run: "r0123456789abcdef", Engine: wasm.Native().ID(), MaxPages: 16, Slice: gate.Slice, Arch: cmp.Or(l.arch, runtime.GOARCH)}, l.kek, 0)
 	if err != nil {
 		l.t.Fatal(err)
 	}

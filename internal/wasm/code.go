@@ -15,7 +15,7 @@ import (
 // code is right can't be told: a module that subverts its compiler gets code of its
 // choice, and is confined no longer. The box makes that as hard as we can.
 //
-// Code as the engine writes it (wazero v1.12.0, engine_cache.go), little-endian:
+// Code as the engine writes it (wazero v1.12.1-0.20260829084255-f4779551afb4, engine_cache.go), little-endian:
 //
 //	"WAZEVO", u8 n, n bytes: the engine's version
 //	u32 functions, then for each the u64 offset of its machine code, ascending in steps of 16

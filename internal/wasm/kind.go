@@ -6,7 +6,7 @@ import (
 )
 
 // release is the engine's, as recordings name it.
-const release = "wazero v1.12.0"
+const release = "wazero v1.12.1-0.20260829084255-f4779551afb4"
 
 // Kind is one of the engine's two ways to run a module. They give the same
 // results, but for the bits of NaNs that were not made canonical, and for how

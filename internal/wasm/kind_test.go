@@ -2,6 +2,8 @@ package wasm
 
 import (
 	"bytes"
+	"os"
+	"regexp"
 	"testing"
 
 	"github.com/forgeone/forgeone/abi"
@@ -17,8 +19,13 @@ func TestKinds(t *testing.T) {
 			t.Errorf("%s is of the %s", k.ID(), got)
 		}
 	}
-	if Compiler.ID() != "wazero v1.12.0 compiler" || Interpreter.ID() != "wazero v1.12.0 interpreter" {
-		t.Errorf("%s, %s", Compiler.ID(), Interpreter.ID())
+	mod, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := regexp.MustCompile(`github.com/tetratelabs/wazero (\S+)`).FindSubmatch(mod)[1]
+	if want := "wazero " + string(used); Compiler.ID() != want+" compiler" || Interpreter.ID() != want+" interpreter" {
+		t.Errorf("%s, %s; go.mod has %s", Compiler.ID(), Interpreter.ID(), want)
 	}
 	for arch, want := range map[string]Kind{"amd64": Compiler, "arm64": Compiler, "riscv64": Interpreter, "s390x": Interpreter, "386": Interpreter} {
 		if got := nativeOn(arch); got != want {

@@ -5,6 +5,6 @@ go 1.26.0
 tool github.com/tetratelabs/wazero/cmd/wazero
 
 require (
-	github.com/tetratelabs/wazero v1.12.0 // indirect
+	github.com/tetratelabs/wazero v1.12.1-0.20260829084255-f4779551afb4 // indirect
 	golang.org/x/sys v0.44.0 // indirect
 )

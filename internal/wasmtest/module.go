@@ -34,6 +34,7 @@ type Module struct {
 	Data           []Data
 	MutableGlobals int // i64 globals, initially 0
 	Table          int // elements of a table of functions, 0: no table
+	Elements       int // so many of Funcs, from the first on, are in the table
 	Start          int // the function, numbered from 1, that the start section names; 0: none
 }
 
@@ -147,6 +148,13 @@ func (m Module) Bytes() []byte {
 	out = append(out, section(7, vec(exports))...)
 	if m.Start > 0 {
 		out = append(out, section(8, U(uint64(len(m.Imports)+m.Start-1)))...)
+	}
+	if m.Elements > 0 {
+		elements := make([][]byte, m.Elements)
+		for n := range elements {
+			elements[n] = U(uint64(len(m.Imports) + n))
+		}
+		out = append(out, section(9, vec([][]byte{Cat([]byte{0}, Const(0), []byte{0x0b}, vec(elements))}))...)
 	}
 	out = append(out, section(10, vec(code))...)
 	for _, d := range m.Data {

@@ -94,7 +94,9 @@ func (k *Kernel) catchUp(r *run) bool {
 		err = &abi.Error{Code: evidence.CodeMoved, What: "the log's counter was cut off while a guest ran", Where: k.home.Log()}
 	}
 	if err != nil {
-		k.warn("the evidence log failed: " + err.Error())
+		if k.watch.has(r) { // else it has ended meanwhile, and the log may be closed
+			k.warn("the evidence log failed: " + err.Error())
+		}
 		r.ctl.Stop(abi.OutcomeLogFailed)
 	}
 	return err == nil
@@ -111,6 +113,13 @@ type watch struct {
 	mu     sync.Mutex
 	runs   map[*run]struct{}
 	looked bool // lookAfter is under way
+}
+
+func (w *watch) has(r *run) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, ok := w.runs[r]
+	return ok
 }
 
 // attend adds r to the runs under way, until leave is called. number is the

@@ -12,6 +12,23 @@ import (
 	"github.com/forgeone/forgeone/internal/kernel"
 )
 
+// TestLookingTooLate: who looks after a run that has ended meanwhile says nothing of
+// a log that was closed with it.
+func TestLookingTooLate(t *testing.T) {
+	n := newNode(t)
+	var said []string
+	k, err := kernel.Open(t.Context(), kernel.Options{Home: string(n.Home()), Warn: func(s string) { said = append(said, s) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if k.LookAfterTheDead() || len(said) > 0 {
+		t.Error(said)
+	}
+}
+
 // start runs guest in the background, returns once its start is durable, and
 // then how it ended.
 func (n *node) start(guest string) (id abi.RunID, ended func() *kernel.Report) {

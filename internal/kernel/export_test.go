@@ -25,6 +25,9 @@ func (k *Kernel) StartAndDie(ctx context.Context, target string) abi.RunID {
 	return r.id
 }
 
+// LookAfterTheDead looks after a run that has ended.
+func (k *Kernel) LookAfterTheDead() bool { return k.catchUp(&run{k: k, ctl: gate.NewControl()}) }
+
 // EndBadly begins a run of target and ends it with a loss of that many points of
 // conduct.
 func (k *Kernel) EndBadly(ctx context.Context, target string, points uint32) {

@@ -22,7 +22,7 @@ var kernelCodes = []CodeInfo{
 	{"F1-KEY-046", "the key was revoked", "A revoked key never counts again, so it can't be added or revoked once more. `forgeone key list` shows when and why it was revoked.", 1},
 	{"F1-KEY-047", "too few operators", "There must always be at least one operator, and as many as the threshold asks for: else nothing could ever be changed again. Add an operator's key first, or lower the threshold.", 1},
 	{"F1-KEY-048", "the draft can't be read or written", "The file of the draft is missing, is there already where a new one is to be written, or can't be read or written.", 3},
-	{"F1-KEY-050", "the key is in the keyring already", "The same public key was added before, under the name shown. One key has one name and one role.", 1},
+	{"F1-KEY-050", "the key is in the keyring already", "The same public key was added before, under the name shown, or it is one that signs this node's log. One key has one name and one role.", 1},
 	{"F1-KEY-051", "the name is taken", "Another key has this name in the keyring. Give --name, or remove the other.", 1},
 	{"F1-KEY-052", "no such key", "The keyring has no key of that name or id. `forgeone key list` shows it.", 1},
 	{"F1-KEY-053", "the node's own key stays", "The node key signs the configuration and names the node. It can't be taken out of the keyring.", 1},

@@ -62,7 +62,7 @@ The protocol has no secrets: put a TLS proxy in front where others listen.`,
 				return err
 			}
 			defer w.Close()
-			l, err := witness.Listen(listen)
+			l, err := witness.Listen(a.ctx, listen)
 			if err != nil {
 				return err
 			}

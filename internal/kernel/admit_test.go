@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/evidence"
 	"github.com/forgeone/forgeone/forgepkg"
 	"github.com/forgeone/forgeone/internal/brain"
 	"github.com/forgeone/forgeone/internal/kernel"
@@ -129,6 +130,16 @@ func TestKeyring(t *testing.T) {
 	}
 	if _, err := n.Act(t.Context(), n.AddKey(abi.KeyAdd{Name: "other", Role: abi.RoleOperator, Alg: "ed25519", Public: dev, ID: dev.ID()})); abi.CodeOf(err) != "F1-KEY-050" {
 		t.Errorf("one key in two roles: %v", err)
+	}
+	for _, role := range []abi.Role{abi.RolePublisher, abi.RoleOperator} {
+		log := n.LogKey()
+		if _, err := n.Act(t.Context(), n.AddKey(abi.KeyAdd{Name: "log", Role: role, Alg: "ed25519", Public: log, ID: log.ID()})); abi.CodeOf(err) != "F1-KEY-050" {
+			t.Errorf("the log's key as %s: %v", role, err)
+		}
+	}
+	itself := evidence.NoteKey{Name: "w.example", Type: evidence.SigWitness, Key: n.LogKey()}
+	if _, err := n.Act(t.Context(), n.AddWitness(itself, "")); abi.CodeOf(err) != "F1-KEY-050" {
+		t.Errorf("the log as its own witness: %v", err)
 	}
 	v, err := n.Install(t.Context(), n.packed("exit", 1))
 	if err != nil || v.Trust.P != 50 {

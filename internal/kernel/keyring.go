@@ -9,11 +9,25 @@ import (
 	"github.com/forgeone/forgeone/internal/brain"
 )
 
+// notTheLogs refuses a key that signs or signed the log: it is used without anybody
+// looking, and is for that alone.
+func (k *Kernel) notTheLogs(id abi.Digest) error {
+	for _, t := range k.LogTerms() {
+		if t.Key.ID() == id || t.Post != nil && t.Post.ID() == id {
+			return &abi.Error{Code: "F1-KEY-050", What: fmt.Sprintf("this key is the log's, of term %d, and has no other role", t.Number), Where: id.Short(), Hint: "forgeone keygen -o NEW.key"}
+		}
+	}
+	return nil
+}
+
 // AddKey is the change that puts a public key into the keyring.
 func (k *Kernel) AddKey(e abi.KeyAdd) Change {
 	e.Local = e.ID == k.keys.Developer.Public().ID() // it is worth no more when it comes back
 	return func(s *brain.State) (any, error) {
 		for _, id := range forgepkg.PublisherKeys(e) {
+			if err := k.notTheLogs(id); err != nil {
+				return nil, err
+			}
 			if old, ok := s.KeyOf(id); ok {
 				return nil, &abi.Error{Code: "F1-KEY-050", What: "this key is in the keyring already", Where: old.Name, Hint: "forgeone key list"}
 			}

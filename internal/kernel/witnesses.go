@@ -14,6 +14,9 @@ import (
 // that it may move.
 func (k *Kernel) AddWitness(key evidence.NoteKey, url string) Change {
 	return func(s *brain.State) (any, error) {
+		if err := k.notTheLogs(key.Key.ID()); err != nil { // it would vouch for itself
+			return nil, err
+		}
 		set := witnesses(s, key.Name)
 		set.Witnesses = append(set.Witnesses, abi.Witness{Key: key.String(), URL: url})
 		slices.SortFunc(set.Witnesses, func(a, b abi.Witness) int { return cmp.Compare(witnessName(a), witnessName(b)) })

@@ -1,6 +1,6 @@
 // Package serve answers HTTP requests: with the files of an export (C2SP
-// tlog-tiles). It is reached only from commands that name an address to listen
-// on, and it writes nothing.
+// tlog-tiles), or by a handler of somebody above. It is reached only from commands
+// that name an address to listen on, and it writes nothing.
 package serve
 
 import (
@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// Limits of every server. A request has no body; an answer is one file.
+// Limits of every server, whoever its peers are: whoever holds a connection has said
+// all, or heard all, within these.
 const (
 	maxHead     = 8 << 10
 	maxConns    = 256

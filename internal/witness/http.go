@@ -4,23 +4,21 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/internal/serve"
 	"github.com/forgeone/forgeone/internal/sys"
 )
 
-// Limits of the server.
+// maxAtOnce is how many requests are worked on at once; more wait their turn, but not
+// longer than maxWait.
 const (
-	maxAtOnce     = 64 // requests under way; more are told to come again
-	headerTimeout = 10 * time.Second
-	bodyTimeout   = 30 * time.Second
-	idleTimeout   = 2 * time.Minute
-	maxHeader     = 16 << 10
+	maxAtOnce = 16
+	maxWait   = 5 * time.Second
 )
 
 // handler answers requests over HTTP.
@@ -31,14 +29,6 @@ type handler struct {
 
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	select {
-	case h.room <- struct{}{}:
-		defer func() { <-h.room }()
-	default:
-		rw.Header().Set("Retry-After", "1")
-		http.Error(rw, "too many requests at once", http.StatusServiceUnavailable)
-		return
-	}
 	a := h.answer(rw, r)
 	kind := "text/plain; charset=utf-8"
 	if a.size {
@@ -65,6 +55,14 @@ func (h *handler) answer(rw http.ResponseWriter, r *http.Request) answer {
 	} else if err != nil {
 		return refusal(http.StatusBadRequest, "the request ended early")
 	}
+	// A place is taken by who has said all: those who are slow hold up nobody.
+	select {
+	case h.room <- struct{}{}:
+		defer func() { <-h.room }()
+	case <-time.After(maxWait):
+		rw.Header().Set("Retry-After", "1")
+		return refusal(http.StatusServiceUnavailable, "too many requests at once")
+	}
 	return h.w.add(body)
 }
 
@@ -74,44 +72,27 @@ func (w *Witness) Handler() http.Handler {
 }
 
 // Listen takes the address host:port; port 0 is any that is free.
-func Listen(address string) (net.Listener, error) {
-	l, err := net.Listen("tcp", address)
+func Listen(ctx context.Context, address string) (*serve.Server, error) {
+	s, err := serve.Listen(ctx, address)
 	if err != nil {
 		return nil, &abi.Error{Code: CodeListen, What: "the address can't be listened on", Where: address, Err: err, Hint: "--listen 127.0.0.1:0"}
 	}
-	return l, nil
+	return s, nil
 }
 
-// Address returns the submission prefix of a witness that is served on l.
-func Address(l net.Listener) string { return "http://" + l.Addr().String() }
+// Address returns the submission prefix of a witness that is served on s.
+func Address(s *serve.Server) string { return "http://" + s.Addr() }
 
-// Serve answers requests on l until ctx ends; those under way are finished. It
-// closes l. While it runs, the file address in the witness's folder says where.
-func (w *Witness) Serve(ctx context.Context, l net.Listener) error {
+// Serve answers requests on s until ctx ends; those under way are given a moment. It
+// closes s. While it runs, the file address in the witness's folder says where.
+func (w *Witness) Serve(ctx context.Context, s *serve.Server) error {
 	path := filepath.Join(w.s.dir, AddressFile)
-	if err := sys.WriteFile(path, []byte(Address(l)+"\n"), 0o644); err != nil {
-		return errors.Join(folder(path, err), l.Close())
+	if err := sys.WriteFile(path, []byte(Address(s)+"\n"), 0o644); err != nil {
+		return errors.Join(folder(path, err), s.Close())
 	}
-	err := w.serve(ctx, l)
+	err := s.Run(ctx, w.Handler())
 	if e := os.Remove(path); err == nil && e != nil {
 		err = folder(path, e)
 	}
 	return err
-}
-
-func (w *Witness) serve(ctx context.Context, l net.Listener) error {
-	s := &http.Server{
-		Handler: w.Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: bodyTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-	}
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(l) }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-	}
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), bodyTimeout)
-	defer cancel()
-	return s.Shutdown(end)
 }

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(serveHelper); dir != "" {
 		w, err := Open(Options{Dir: dir})
 		if err == nil {
-			l, e := Listen("127.0.0.1:0")
+			l, e := Listen(context.Background(), "127.0.0.1:0")
 			if err = e; err == nil {
 				err = w.Serve(context.Background(), l)
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/forgeone/forgeone/forgepkg"
 	"github.com/forgeone/forgeone/internal/brain"
 	"github.com/forgeone/forgeone/internal/kernel"
+	"github.com/forgeone/forgeone/internal/seal"
 	"github.com/forgeone/forgeone/internal/rewrite"
 	"github.com/forgeone/forgeone/internal/trace"
 	"github.com/forgeone/forgeone/internal/wasmtest"
@@ -136,6 +137,14 @@ func TestKeyring(t *testing.T) {
 		if _, err := n.Act(t.Context(), n.AddKey(abi.KeyAdd{Name: "log", Role: role, Alg: "ed25519", Public: log, ID: log.ID()})); abi.CodeOf(err) != "F1-KEY-050" {
 			t.Errorf("the log's key as %s: %v", role, err)
 		}
+	}
+	stranger, err := seal.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pub := stranger.Public()
+	if _, err := n.Act(t.Context(), n.AddKey(abi.KeyAdd{Name: "-x", Role: abi.RolePublisher, Alg: "ed25519", Public: pub, ID: pub.ID()})); abi.CodeOf(err) != "F1-KEY-045" {
+		t.Errorf("a name that looks like a flag: %v", err)
 	}
 	itself := evidence.NoteKey{Name: "w.example", Type: evidence.SigWitness, Key: n.LogKey()}
 	if _, err := n.Act(t.Context(), n.AddWitness(itself, "")); abi.CodeOf(err) != "F1-KEY-050" {

@@ -38,7 +38,7 @@ func (k *Kernel) AddKey(e abi.KeyAdd) Change {
 		if old, ok := s.KeyByName(e.Name); ok {
 			return nil, &abi.Error{Code: "F1-KEY-051", What: "another key has this name", Where: old.Name, Hint: "forgeone key remove " + abi.Shell(old.Name)}
 		}
-		if !brain.ValidKeyName(e.Name) {
+		if !brain.ValidKeyName(e.Name) || e.Name[0] == '-' { // which commands would take for a flag
 			return nil, &abi.Error{Code: "F1-KEY-045", What: "a key can't have this name", Where: fmt.Sprintf("%q", e.Name), Hint: "forgeone key add FILE --name acme --role " + string(e.Role)}
 		}
 		body := e

@@ -94,10 +94,10 @@ var preview1 = [...]Row{
 		Params: []Param{fd, offset, {Name: "len", Type: U64}, {Name: "advice", Type: U8, Words: "advice"}},
 	},
 	{
-		Num: FdAllocate, Name: "fd_allocate", Class: FSWrite, Price: Price{WorkCall: 20000, WorkName: 600}, Needs: RightFDAllocate, Provided: true, Doc: "Makes room for a part of a file.",
+		Num: FdAllocate, Name: "fd_allocate", Class: FSWrite, Price: Price{WorkCall: 20000, WorkName: 600, WorkEntry: 800}, Needs: RightFDAllocate, Provided: true, Doc: "Makes room for a part of a file.",
 		Params: []Param{fd, offset, {Name: "len", Type: U64}},
 	},
-	{Num: FdClose, Name: "fd_close", Class: IPC, Price: Price{WorkCall: 3000}, Provided: true, Doc: "Closes a descriptor.", Params: []Param{fd}},
+	{Num: FdClose, Name: "fd_close", Class: IPC, Price: Price{WorkCall: 3000, WorkEntry: 800}, Provided: true, Doc: "Closes a descriptor.", Params: []Param{fd}},
 	{Num: FdDatasync, Name: "fd_datasync", Class: FSWrite, Price: Price{WorkCall: 20000, WorkName: 600}, Needs: RightFDDatasync, Provided: true, Doc: "Makes a file's data durable.", Params: []Param{fd}},
 	{
 		Num: FdFdstatGet, Name: "fd_fdstat_get", Class: IPC, Price: Price{WorkCall: 800, WorkName: 600}, Provided: true, Doc: "Tells a descriptor's type, flags and rights.",
@@ -136,7 +136,7 @@ var preview1 = [...]Row{
 		Params: []Param{fd, {Name: "path", Type: BufferOut}},
 	},
 	{
-		Num: FdPwrite, Name: "fd_pwrite", Class: FSWrite, Price: Price{WorkCall: 2500, WorkByte: 1, WorkName: 600, WorkVector: 12}, Needs: RightFDWrite | RightFDSeek, Provided: true, Doc: "Writes at an offset without moving the position.",
+		Num: FdPwrite, Name: "fd_pwrite", Class: FSWrite, Price: Price{WorkCall: 2500, WorkByte: 1, WorkName: 600, WorkVector: 12, WorkEntry: 800}, Needs: RightFDWrite | RightFDSeek, Provided: true, Doc: "Writes at an offset without moving the position.",
 		Params: []Param{fd, ciovs, offset, {Name: "nwritten", Type: RetU32}},
 	},
 	{
@@ -161,7 +161,7 @@ var preview1 = [...]Row{
 		Params: []Param{fd, {Name: "offset", Type: RetU64}},
 	},
 	{
-		Num: FdWrite, Name: "fd_write", Class: FSWrite, Price: Price{WorkCall: 2500, WorkByte: 1, WorkName: 600, WorkVector: 12}, Needs: RightFDWrite, Provided: true, Doc: "Writes to a descriptor.",
+		Num: FdWrite, Name: "fd_write", Class: FSWrite, Price: Price{WorkCall: 2500, WorkByte: 1, WorkName: 600, WorkVector: 12, WorkEntry: 800}, Needs: RightFDWrite, Provided: true, Doc: "Writes to a descriptor.",
 		Params: []Param{fd, ciovs, {Name: "nwritten", Type: RetU32}},
 	},
 	{

@@ -24,6 +24,8 @@ func works(r *Row) map[Work]bool {
 	switch r.Num {
 	case FdReaddir, PathRename, PathLink: // list folders
 		w[WorkEntry] = true
+	case FdAllocate, FdPwrite, FdWrite, FdClose: // look for holes
+		w[WorkEntry] = true
 	case PathOpen, SockAccept: // look for a free descriptor
 		w[WorkEntry] = true
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/forgeone/forgeone/forgepkg"
 	"github.com/forgeone/forgeone/internal/brain"
 	"github.com/forgeone/forgeone/internal/kernel"
-	"github.com/forgeone/forgeone/internal/seal"
 	"github.com/forgeone/forgeone/internal/rewrite"
+	"github.com/forgeone/forgeone/internal/seal"
 	"github.com/forgeone/forgeone/internal/trace"
 	"github.com/forgeone/forgeone/internal/wasmtest"
 )

@@ -142,13 +142,18 @@ func (w *World) track(d *descriptor, anew bool) (*tracked, abi.Errno) {
 	x := d.tracked
 	w.disk.look(x, st.Size)
 	if s, ok := d.file.(tree.Sparse); ok {
-		x.holed = s.Holes(0, int64(x.old)) > 0
+		room, looked := s.Holes(0, int64(x.old), 1)
+		x.holed = room > 0
+		w.looked += looked
 	}
 	return x, 0
 }
 
+// manyHoles is how many holes are looked at one by one for one call.
+const manyHoles = 64
+
 // blank is what it takes to fill the old holes of d's file from off to end.
-func (x *tracked) blank(d *descriptor, off, end uint64) uint64 {
+func (w *World) blank(d *descriptor, x *tracked, off, end uint64) uint64 {
 	if end = min(end, x.old); !x.holed || off >= end {
 		return 0
 	}
@@ -156,7 +161,9 @@ func (x *tracked) blank(d *descriptor, off, end uint64) uint64 {
 	if !ok {
 		return 0
 	}
-	return s.Holes(int64(off), int64(end-off))
+	room, looked := s.Holes(int64(off), int64(end-off), manyHoles)
+	w.looked += looked
+	return room
 }
 
 // settleDisk accounts for what d wrote before it is closed.
@@ -184,7 +191,7 @@ func (w *World) sized(c *abi.Call, d *descriptor, off, end uint64, cut bool, f f
 		if e != 0 {
 			return e
 		}
-		fill = x.blank(d, off, end)
+		fill = w.blank(d, x, off, end)
 	}
 	if fill > w.disk.left || end > st.Size && end-st.Size > w.disk.left-fill {
 		return w.overDisk(c)
@@ -212,14 +219,14 @@ func (w *World) writeAt(c *abi.Call, d *descriptor, p []byte, off int64) (int, a
 	if e != 0 {
 		return 0, e
 	}
-	fill := x.blank(d, begin, end)
+	fill := w.blank(d, x, begin, end)
 	if fill > w.disk.left { // then what is left is for the first of it
 		if w.disk.left == 0 {
 			return 0, w.overDisk(c)
 		}
 		p = p[:min(uint64(len(p)), w.disk.left)]
 		end = begin + uint64(len(p))
-		fill = x.blank(d, begin, end)
+		fill = w.blank(d, x, begin, end)
 	}
 	if reach := x.size + w.disk.left - min(fill, w.disk.left); reach >= x.size && end > reach {
 		if begin >= reach {

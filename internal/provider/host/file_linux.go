@@ -110,12 +110,8 @@ func (f *file) appendFlag(p []byte) (int, error) {
 // holeBlock is what room is given in, on most file systems.
 const holeBlock = 4096
 
-// manyHoles is how many holes are looked at one by one. The rest counts as one.
-const manyHoles = 64
-
 // Holes moves the descriptor's own position, which nothing relies on.
-func (f *file) Holes(off, n int64) (sum uint64) {
-	holes := 0
+func (f *file) Holes(off, n int64, most int) (room uint64, looked int) {
 	for end := off + n; off < end; {
 		hole, err := unix.Seek(f.fd, off, unix.SEEK_HOLE)
 		if err != nil || hole >= end { // ENXIO: behind the end; EINVAL: there are none here
@@ -128,16 +124,16 @@ func (f *file) Holes(off, n int64) (sum uint64) {
 			}
 		}
 		to := min(data, end)
-		if holes++; holes == manyHoles {
+		if looked++; looked == most {
 			to = end
 		}
 		if to <= hole { // the end of the file is none
 			break
 		}
-		sum += uint64((to+holeBlock-1)&^(holeBlock-1) - hole&^(holeBlock-1)) // holes are of blocks
+		room += uint64((to+holeBlock-1)&^(holeBlock-1) - hole&^(holeBlock-1)) // holes are of blocks
 		off = to
 	}
-	return sum
+	return room, looked
 }
 
 func (f *file) Stat() (abi.Filestat, abi.Errno) {

@@ -56,9 +56,12 @@ func TestHoles(t *testing.T) {
 		{64<<10 + 1, 1, 4096}, {70 << 10, 4097, 8192}, {128<<10 - 1, 2, 4096}, {64<<10 - 1, 1, 0}, {1 << 20, 1 << 20, 0}, {1 << 30, 10, 0}, {0, 0, 0},
 		{1<<20 - 1, 1 << 20, 4096}, {0, 1 << 40, 512 << 10},
 	} {
-		if got := f.Holes(tc.off, tc.n); got != tc.want {
+		if got, _ := f.Holes(tc.off, tc.n, 100); got != tc.want {
 			t.Errorf("Holes(%d, %d) = %d, want %d", tc.off, tc.n, got, tc.want)
 		}
+	}
+	if room, looked := f.Holes(0, 1<<20, 1); looked != 1 || room < 512<<10 {
+		t.Errorf("looking at one hole of eight: %d, %d", room, looked)
 	}
 }
 

@@ -77,9 +77,10 @@ type File interface {
 // Sparse is a File that may have holes: parts that take no room and read as zeros.
 type Sparse interface {
 	// Holes returns how many bytes of room writing n bytes at off takes for holes in
-	// them, in whole blocks; it may say more of a file with very many. What lies
-	// behind the end of the file is none. 0 where nobody can tell.
-	Holes(off, n int64) uint64
+	// them, in whole blocks, and how many holes it looked at: at most so many, and the
+	// rest counts as one. What lies behind the end of the file is none. 0 where nobody
+	// can tell.
+	Holes(off, n int64, most int) (room uint64, looked int)
 }
 
 // How says how to open a file.

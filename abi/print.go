@@ -46,8 +46,13 @@ func printable(s, also string) string {
 
 // Shell returns s as one word of a shell's command line, for a hint to paste, with
 // nothing in it that does not print. What plain quotes can't hold is written in the $'…'
-// form of bash, zsh and POSIX 2024.
+// form of bash, zsh and POSIX 2024. No quote stands within it, so that a shell which does
+// not know the form takes it for another word, and for one word. A word that begins as a
+// flag does is taken for a file's.
 func Shell(s string) string {
+	if strings.HasPrefix(s, "-") {
+		s = "./" + s
+	}
 	bare, plainQuotes := s != "", true
 	for i, c := range s {
 		if c == utf8.RuneError || !unicode.IsPrint(c) {
@@ -66,9 +71,7 @@ func Shell(s string) string {
 	for i := 0; i < len(s); {
 		c, n := utf8.DecodeRuneInString(s[i:])
 		switch {
-		case c == '\'' || c == '\\':
-			b = append(b, '\\', byte(c))
-		case unicode.IsPrint(c) && (c != utf8.RuneError || n > 1):
+		case unicode.IsPrint(c) && (c != utf8.RuneError || n > 1) && c != '\'' && c != '\\':
 			b = append(b, s[i:i+n]...)
 		default:
 			for _, x := range []byte(s[i : i+n]) {

@@ -50,8 +50,14 @@ func FuzzLine(f *testing.F) {
 		if q := Shell(s); !tame(q) || q == "" {
 			t.Errorf("%q is quoted as %q", s, q)
 		}
-		if strings.HasPrefix(Shell(s), "$'") {
+		if q, ok := strings.CutPrefix(Shell(s), "$'"); ok {
+			if strings.ContainsRune(strings.TrimSuffix(q, "'"), '\'') {
+				t.Errorf("%q is quoted as %q, which ends early in a shell without such quotes", s, q)
+			}
 			return
+		}
+		if strings.HasPrefix(s, "-") {
+			s = "./" + s
 		}
 		// Within plain quotes a shell takes everything as it is.
 		if q := Shell(s); strings.HasPrefix(q, "'") && strings.ReplaceAll(q[1:len(q)-1], `'\''`, "'") != s {

@@ -65,6 +65,9 @@ func Sweep(dir string) error {
 	if err := sys.Sweep(dir, EraseTemp); err != nil {
 		return wrote(dir, err)
 	}
+	if absent(dir, IdentityFile) { // of keys that are in the clear, all of them
+		return Erase(filepath.Join(dir, MixedFile))
+	}
 	return nil
 }
 

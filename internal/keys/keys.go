@@ -81,7 +81,17 @@ func (v *Vault) open() (*Local, error) {
 	if l.Cache, err = v.loadSecret(filepath.Join(v.dir, CacheFile)); err != nil {
 		return nil, err
 	}
+	l.Cache = ofNode(l.Node, l.Cache)
 	return &l, nil
+}
+
+// ofNode makes of a secret one that only who has the node's key can make, too: what is
+// authenticated with it is believed, and whoever can write the secret's file knows what
+// he wrote there. Ed25519 signs alike each time (RFC 8032).
+func ofNode(node *seal.PrivateKey, secret seal.Key) seal.Key {
+	const domain = "forgeone/cache-key/v1"
+	id := seal.Authenticate(secret, domain, nil)
+	return seal.Authenticate(secret, domain, node.Sign(domain, id[:]))
 }
 
 // absent tells whether the folder has no file of that name.

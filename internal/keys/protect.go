@@ -62,15 +62,20 @@ func Protect(dir, unlock string, p Protection) error {
 	if err := checkFolder(dir); err != nil {
 		return err
 	}
+	before := NewVault(dir, unlock).Protected()
 	v, err := identify(dir, unlock, p)
 	if err != nil {
 		return err
 	}
 	id := v.id
-	return eachKey(dir, func(path string) error {
+	plain := !before || v.mixed(id) // may there be
+	err = eachKey(dir, func(path string) error {
 		b, err := readPrivate(path)
 		if err != nil || encrypted(b) {
 			return err
+		}
+		if !plain {
+			return stray(path)
 		}
 		defer clear(b)
 		sealed, err := encrypt(b, id.Recipient())
@@ -83,6 +88,10 @@ func Protect(dir, unlock string, p Protection) error {
 		}
 		return swap(path, sealed)
 	})
+	if err != nil {
+		return err
+	}
+	return Erase(filepath.Join(dir, MixedFile))
 }
 
 // NewProtected makes the folder dir of a new node, with an identity, and returns
@@ -100,7 +109,11 @@ func NewProtected(dir, unlock string, p Protection) (*Vault, error) {
 			return nil, &abi.Error{Code: abi.CodeKeySecret, What: "there are keys in the clear already", Where: dir, Hint: "forgeone key protect --passphrase-file FILE"}
 		}
 	}
-	return identify(dir, unlock, p)
+	v, err := identify(dir, unlock, p)
+	if err != nil {
+		return nil, err
+	}
+	return v, Erase(filepath.Join(dir, MixedFile))
 }
 
 // identify gives the folder an identity, or another lock to the one that it has,
@@ -122,6 +135,11 @@ func identify(dir, unlock string, p Protection) (*Vault, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !v.Protected() { // before there is an identity that plain keys are refused beside
+		if err := mix(dir, v.id); err != nil {
+			return nil, err
+		}
+	}
 	v.file, err = writeIdentity(dir, v.id, r)
 	return v, err
 }
@@ -136,10 +154,14 @@ func Unprotect(dir, unlock string) error {
 	if !v.Protected() {
 		return &abi.Error{Code: abi.CodeKeySecret, What: "the keys are not encrypted", Where: dir, Hint: "forgeone key protect --passphrase-file FILE"}
 	}
-	if _, err := v.identity(); err != nil { // also where an interrupted call left only that
+	id, err := v.identity() // also where an interrupted call left only that
+	if err != nil {
 		return err
 	}
-	err := eachKey(dir, func(path string) error {
+	if err := mix(dir, id); err != nil {
+		return err
+	}
+	err = eachKey(dir, func(path string) error {
 		b, err := readPrivate(path)
 		if err != nil || !encrypted(b) {
 			return err
@@ -154,7 +176,10 @@ func Unprotect(dir, unlock string) error {
 	if err != nil {
 		return err
 	}
-	return Erase(filepath.Join(dir, IdentityFile))
+	if err := Erase(filepath.Join(dir, IdentityFile)); err != nil {
+		return err
+	}
+	return Erase(filepath.Join(dir, MixedFile))
 }
 
 // eachKey calls f with the private key files that are in the folder.

@@ -23,6 +23,13 @@ import (
 // files to that identity: so opening a folder costs one scrypt at most.
 const IdentityFile = "identity.age"
 
+// MixedFile tells that keys in the clear lie beside encrypted ones: Protect or Unprotect
+// is at work, or was interrupted. Who can't open the identity can't make it, and so can't
+// put a key in the clear, which he knows, in the place of an encrypted one.
+const MixedFile = "mixed.age"
+
+const mixedText = "keys are being encrypted or decrypted\n"
+
 const (
 	agePrefix = "age-encryption.org/" // begins every age file
 	// scrypt with N = 2^17, r = 8 (the least that OWASP's password storage cheat
@@ -120,18 +127,52 @@ func (v *Vault) Generate(path string) (seal.PublicKey, error) { return generate(
 // read returns what a file of the folder says, in the clear.
 func (v *Vault) read(path string) ([]byte, error) {
 	b, err := readPrivate(path)
-	if err != nil || !encrypted(b) {
+	if err != nil || !encrypted(b) && !v.Protected() {
 		return b, err
 	}
 	id, err := v.identity()
 	if err != nil {
 		return nil, err
 	}
+	if !encrypted(b) {
+		if !v.mixed(id) {
+			return nil, stray(path)
+		}
+		return b, nil
+	}
 	plain, err := decrypt(b, id)
 	if err != nil {
 		return nil, &abi.Error{Code: abi.CodeKeyFormat, What: "the file is damaged, or is encrypted to another identity than this folder's", Where: path, Err: err}
 	}
 	return plain, nil
+}
+
+// stray says that a key file is in the clear where none may be.
+func stray(path string) error {
+	return &abi.Error{Code: abi.CodeKeyFormat, What: "a key in the clear lies among encrypted ones: somebody else may have put it there", Where: path, Hint: "forgeone key protect --help"}
+}
+
+// mixed tells whether keys in the clear may lie beside encrypted ones.
+func (v *Vault) mixed(id *age.X25519Identity) bool {
+	b, err := readPrivate(filepath.Join(v.dir, MixedFile))
+	if err != nil {
+		return false
+	}
+	text, err := decrypt(b, id)
+	return err == nil && string(text) == mixedText
+}
+
+// mix says that keys in the clear may lie beside those encrypted to id, from now on.
+func mix(dir string, id *age.X25519Identity) error {
+	path := filepath.Join(dir, MixedFile)
+	b, err := encrypt([]byte(mixedText), id.Recipient())
+	if err == nil {
+		err = sys.WriteFile(path, b, 0o600)
+	}
+	if err != nil {
+		return wrote(path, err)
+	}
+	return nil
 }
 
 // seal returns content as the folder keeps it.

@@ -161,6 +161,20 @@ func TestProtectInterrupted(t *testing.T) {
 				}
 				cp(dir, plain, files()[n])
 			}
+			// Whoever can write here, but can't open the keys, gets none of his own in.
+			if _, err := Open(dir, file); abi.CodeOf(err) != abi.CodeKeyFormat && n < len(files()) {
+				t.Fatalf("after %d files, and nothing says so: %v", n, err)
+			}
+			if err := Protect(dir, file, to); abi.CodeOf(err) != abi.CodeKeyFormat && n < len(files()) {
+				t.Fatalf("after %d files, and nothing says so: %v", n, err)
+			}
+			id, err := NewVault(dir, file).identity()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := mix(dir, id); err != nil {
+				t.Fatal(err)
+			}
 			if got, err := Open(dir, file); err != nil || fingerprint(got) != fingerprint(l) {
 				t.Fatalf("after %d files: %v", n, err)
 			}

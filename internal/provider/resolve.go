@@ -271,8 +271,10 @@ func (k *walker) jump(top *folder, comp string) (bool, abi.Errno) {
 // the walk ends here, with the reason in t.
 func (k *walker) follow(top *folder, name string, t *target) bool {
 	full := join(top.name, name)
+	rest := k.rest()
+	k.names += len(rest) / textPerName
 	// Were it missing, the call would be on this name.
-	if !t.passed(join(top.name, lexical(name+k.rest())), top.mnt) {
+	if !t.passed(join(top.name, lexical(name+rest)), top.mnt) {
 		return false
 	}
 	if k.links++; k.links > maxLinks {
@@ -291,12 +293,38 @@ func (k *walker) follow(top *folder, name string, t *target) bool {
 		t.refuse(abi.RefuseEscape, abi.ENOTCAPABLE, full)
 		return false
 	}
+	k.names += len(to) / textPerName
 	floor := len(k.stack) - 1
 	for floor > 0 && k.stack[floor-1].mnt == top.mnt {
 		floor--
 	}
-	k.pend = append(k.pend, segment{rest: to, floor: floor})
+	k.pend = append(k.pend, segment{rest: squeeze(to), floor: floor})
 	return true
+}
+
+// textPerName is how much text of links is gone through for what a name that is walked
+// costs.
+const textPerName = 512
+
+// squeeze returns a link's text without what says nothing: slashes upon slashes, and dots
+// between them. Each component of the walk looks at what is left of all.
+func squeeze(to string) string {
+	if !strings.Contains(to, "//") && !strings.Contains(to, "/./") {
+		return to
+	}
+	b := make([]byte, 0, len(to))
+	for len(to) > 0 {
+		comp, rest, more := strings.Cut(to, "/")
+		switch {
+		case !more:
+			b = append(b, comp...)
+		case comp == "" || comp == "." && len(b) > 0: // a slash stands there already
+		default:
+			b = append(append(b, comp...), '/')
+		}
+		to = rest
+	}
+	return string(b)
 }
 
 // unwind drops what the walk holds.

@@ -241,6 +241,7 @@ func (w *World) Charge(c *abi.Call, o *abi.Object) uint64 {
 	}
 	c.Work.Add(abi.WorkName, w.walked)
 	c.Work.Add(abi.WorkEntry, w.looked)
+	w.walked, w.looked = 0, 0 // the next call may not get as far as Resolve
 	return c.Row.Charge(&c.Work)
 }
 

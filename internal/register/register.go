@@ -308,8 +308,9 @@ func (r *Register) Load() (things []Thing, err error) {
 }
 
 // Links takes the lock on links, shared or alone, of all processes of this user. It tries
-// until done is closed or patience has passed, and answers nil then. Where there is no
-// place for a register nobody else has one, and it is not waited for.
+// until done is closed or patience has passed, and answers nil then, and also where the
+// lock can't be had for another reason. Where there is no place for a register nobody else
+// has one, and it is not waited for.
 func (r *Register) Links(alone bool, done <-chan struct{}, patience time.Duration) (release func()) {
 	take := sys.TryShare
 	if alone {
@@ -319,14 +320,13 @@ func (r *Register) Links(alone bool, done <-chan struct{}, patience time.Duratio
 	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
 		held := false
 		for _, dir := range r.places {
-			if ours(dir) != nil {
-				continue
-			}
 			l, got, err := take(filepath.Join(dir, linksName))
 			if got {
 				return func() { _ = l.Unlock() }
 			}
-			if held = err == nil; held {
+			// Where there is no such folder, or nothing can be written, others of this
+			// machine have none either.
+			if held = !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) && !errors.Is(err, syscall.EROFS); held {
 				break
 			}
 		}

@@ -284,6 +284,11 @@ func TestLinks(t *testing.T) {
 		t.Error("it outlasts the run")
 	}
 	c()
+	odd := t.TempDir()
+	check(t, os.Mkdir(filepath.Join(odd, linksName), 0o700))
+	if At(odd).Links(true, nil, 20*time.Millisecond) != nil {
+		t.Error("it is had where it can't be")
+	}
 	if At(filepath.Join(place, "none")).Links(true, nil, time.Hour) == nil {
 		t.Error("it is waited for where there is none")
 	}

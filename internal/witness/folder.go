@@ -69,8 +69,8 @@ func Sync(ctx context.Context, c *http.Client, dir string, newest func() (*evide
 	}
 	o.Head, o.Results = head, Ask(ctx, c, head, proofs, peers)
 	for _, r := range o.Results {
-		if r.Err == nil {
-			sizes[r.Peer.Key.String()] = head.Size
+		if r.Err == nil { // what was seen was seen, whatever a witness says now
+			sizes[r.Peer.Key.String()] = max(head.Size, sizes[r.Peer.Key.String()])
 		}
 		if _, ok, err := head.SignedBy(r.Peer.Key); ok && err == nil && !accuses(r.Err) {
 			o.Count++
@@ -78,6 +78,12 @@ func Sync(ctx context.Context, c *http.Client, dir string, newest func() (*evide
 	}
 	if err := writeSizes(dir, sizes, peers); err != nil {
 		return o, err
+	}
+	if last != nil && last.Origin == head.Origin && last.Size > head.Size {
+		return o, &abi.Error{
+			Code: CodeOlder, What: fmt.Sprintf("the log has %d records, and %d of it were cosigned before: it was put back", head.Size, last.Size),
+			Where: filepath.Join(dir, evidence.CosignedFile), Hint: "forgeone log verify",
+		}
 	}
 	if o.Count > 0 && uint64(o.Count) >= quorum {
 		o.Kept = true

@@ -36,6 +36,7 @@ func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	rw.Header().Set("Content-Type", kind)
 	rw.Header().Set("X-Content-Type-Options", "nosniff")
+	rw.Header().Set("Connection", "close") // who asked once holds no place
 	rw.WriteHeader(a.status)
 	_, _ = io.WriteString(rw, a.body) // who went away gets nothing
 }

@@ -1,6 +1,7 @@
 package witness
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -141,7 +142,7 @@ func keep(c *evidence.Checkpoint, known []evidence.NoteKey) error {
 			if _, _, err := one.SignedBy(k); err != nil {
 				return err
 			}
-			c.Sigs = append(c.Sigs, s)
+			c.Put(s) // a key's line once, however often it is there
 			break
 		}
 	}
@@ -185,7 +186,11 @@ func (w *Witness) advance(r request) answer {
 		}
 	}
 	line := evidence.Cosign(w.s.key, w.s.own.Name, at, r.head)
-	if _, err := r.head.Add([]byte(line), w.s.own); err != nil {
+	if n, err := r.head.Add([]byte(line), w.s.own); err != nil || n != 1 {
+		return w.failed(cmp.Or(err, errors.New("this witness's own line does not verify: what says the clock?")))
+	}
+	// What is remembered must be readable ever after.
+	if _, err := evidence.ParseCheckpoint(r.head.Bytes()); err != nil {
 		return w.failed(err)
 	}
 	if err := w.s.save(r.head); err != nil {

@@ -1,12 +1,72 @@
 package witness
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
+	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/forgeone/forgeone/abi"
+	"github.com/forgeone/forgeone/evidence"
 )
+
+// TestDoubledLines: a stranger that sends the log's own line as often as a note holds
+// lines does not spoil what the witness remembers.
+func TestDoubledLines(t *testing.T) {
+	l := newLog(t)
+	w := newWitness(t, l)
+	l.sync(t, 1, w.peer)
+	head := l.head(t) // anybody has it
+	for len(head.Sigs) < 64 {
+		head.Sigs = append(head.Sigs, head.Sigs[0])
+	}
+	res, err := http.Post(w.peer.URL+addPath, "text/plain", bytes.NewReader(request{old: head.Size, head: head}.encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close() // which is of no interest
+	for range 2 {
+		l.add(t, "more")
+		if o := l.sync(t, 1, w.peer); o.Results[0].Err != nil {
+			t.Errorf("the owner's: %v", o.Results[0].Err)
+		}
+		if err := w.Close(); err != nil { // and once more after a restart
+			t.Fatal(err)
+		}
+		w.open(t, l)
+	}
+}
+
+// TestPutBackIsNotKept: a log that was put back, and found a witness that never saw it,
+// keeps what was cosigned of it before, and says so.
+func TestPutBackIsNotKept(t *testing.T) {
+	l := newLog(t)
+	l.add(t, "a")
+	old := l.fork(t)
+	l.add(t, "b")
+	a, b := newWitness(t, l), newWitness(t, l)
+	l.sync(t, 1, a.peer)
+	kept, err := os.ReadFile(filepath.Join(l.o.Dir, evidence.CosignedFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cosigned := filepath.Join(old.o.Dir, evidence.CosignedFile)
+	if err := os.WriteFile(cosigned, kept, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Sync(t.Context(), NewClient(), old.o.Dir, old.newest(t), &LogProver{Dir: old.o.Dir}, []Peer{b.peer}, 1)
+	if abi.CodeOf(err) != CodeOlder {
+		t.Errorf("%v", err)
+	}
+	if now, err := os.ReadFile(cosigned); err != nil || !bytes.Equal(now, kept) {
+		t.Errorf("the newer checkpoint is gone: %v", err)
+	}
+}
 
 // TestSlowPeers: strangers that send their requests slowly, or not to the end, hold up
 // nobody who sends his.

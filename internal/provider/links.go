@@ -11,10 +11,11 @@ import (
 // answers nil where it could not be had.
 type Links func(alone bool, done <-chan struct{}) (release func())
 
-// linking does f, which makes a link at one of ts or moves what may hold some (alone: a
-// folder), while nothing changes on which it depends that a link leads nowhere else: where
-// the folders are that ts lie in, and which links there are. EAGAIN: it has changed since
-// the call was decided on.
+// linking does f, which makes a link at one of ts, or gives what is there another name,
+// while nothing changes on which it depends that a link leads nowhere else: where the
+// folders are that ts lie in, and, if alone, which links there are. Alone is who moves a
+// folder, or moves anything up: what is a file now may be a link when it is moved. EAGAIN:
+// something has changed since the call was decided on.
 func (w *World) linking(alone bool, f func() abi.Errno, ts ...*target) abi.Errno {
 	shared := false
 	for _, t := range ts {
@@ -37,12 +38,15 @@ func (w *World) linking(alone bool, f func() abi.Errno, ts ...*target) abi.Errno
 		if t.parent.name != was {
 			return abi.EAGAIN
 		}
+		if t.exists && t.name != "" {
+			st, e := t.parent.dir.Lstat(t.name)
+			if e != 0 {
+				return e
+			}
+			if st.Type != t.st.Type {
+				return abi.EAGAIN
+			}
+		}
 	}
 	return f()
-}
-
-// holdsLinks tells whether t is a link or may hold some, and whether it is a folder.
-func (t *target) holdsLinks() (holds, folder bool) {
-	folder = t.isDir()
-	return folder || t.st.Type == abi.FiletypeSymbolicLink, folder
 }

@@ -294,19 +294,15 @@ func (w *World) performPath(c *abi.Call) abi.Errno {
 		return t.parent.dir.SetTimes(t.name, when)
 	case abi.PathLink:
 		to := &w.held[1]
-		link := func() abi.Errno {
+		return w.linking(to.depth() < t.depth(), func() abi.Errno {
 			if e := w.staysBeneath(t, to); e != 0 {
 				return e
 			}
 			return w.named(c, to, func() abi.Errno { return t.parent.dir.Link(t.name, to.parent.dir, to.name) })
-		}
-		if holds, _ := t.holdsLinks(); !holds {
-			return link()
-		}
-		return w.linking(false, link, t, to)
+		}, t, to)
 	case abi.PathRename:
 		to := &w.held[1]
-		move := func() abi.Errno {
+		return w.linking(t.isDir() || to.depth() < t.depth(), func() abi.Errno {
 			e := w.staysBeneath(t, to)
 			if e == 0 {
 				e = t.parent.dir.Rename(t.name, to.parent.dir, to.name)
@@ -315,12 +311,7 @@ func (w *World) performPath(c *abi.Call) abi.Errno {
 				w.renamed(t.full, to.full)
 			}
 			return e
-		}
-		holds, folder := t.holdsLinks()
-		if !holds {
-			return move()
-		}
-		return w.linking(folder, move, t, to)
+		}, t, to)
 	}
 	return abi.ENOSYS
 }

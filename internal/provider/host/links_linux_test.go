@@ -91,7 +91,7 @@ func TestLinkMeetsMove(t *testing.T) {
 		want(t, "symlink", g.do(abi.PathSymlink, "x", 3, "m/l"), abi.EAGAIN)
 		want(t, "rename", g.do(abi.PathRename, 3, "m/a/b/c", 3, "m/c"), abi.EAGAIN)
 		want(t, "a file", second(g.open(3, "m/f", abi.OFlagCreat, abi.RightFDWrite)), abi.ESUCCESS)
-		want(t, "is none of theirs", g.do(abi.PathRename, 3, "m/f", 3, "m/a/f"), abi.ESUCCESS)
+		want(t, "which may be a link when it is moved", g.do(abi.PathRename, 3, "m/f", 3, "m/a/f"), abi.EAGAIN)
 	})
 }
 
@@ -139,5 +139,79 @@ func TestLinksRaceMoves(t *testing.T) {
 	t.Logf("%d moves, %d links", moves, made)
 	if moves == 0 || made == 0 {
 		t.Error("they did not meet")
+	}
+}
+
+// TestLinksSwapped: one run moves what lies deep up, or gives it another name there,
+// while another puts a link that is harmless there only in its place.
+func TestLinksSwapped(t *testing.T) {
+	for name, way := range map[string]struct {
+		up    func(g *guest) abi.Errno // to m/l
+		first func(g *guest)           // makes what is replaced, m/a/b/c/l
+	}{
+		"a link is renamed": {
+			func(g *guest) abi.Errno { return g.do(abi.PathRename, 3, "m/a/b/c/l", 3, "m/l") },
+			func(g *guest) { g.do(abi.PathSymlink, "x", 3, "m/a/b/c/l") },
+		},
+		"a link is linked": {
+			func(g *guest) abi.Errno { return g.do(abi.PathLink, 3, 0, "m/a/b/c/l", 3, "m/l") },
+			func(g *guest) { g.do(abi.PathSymlink, "x", 3, "m/a/b/c/l") },
+		},
+		"a file is renamed": {
+			func(g *guest) abi.Errno { return g.do(abi.PathRename, 3, "m/a/b/c/l", 3, "m/l") },
+			func(g *guest) {
+				if f, e := g.open(3, "m/a/b/c/l", abi.OFlagCreat, abi.RightFDWrite); e == 0 {
+					g.do(abi.FdClose, f)
+				}
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			box := t.TempDir()
+			check(t, os.MkdirAll(filepath.Join(box, "a", "b", "c"), 0o755))
+			var mu sync.RWMutex
+			links := func(alone bool, _ <-chan struct{}) func() {
+				if alone {
+					mu.Lock()
+					return mu.Unlock
+				}
+				mu.RLock()
+				return mu.RUnlock
+			}
+			mover, maker := linked(t, box, links), linked(t, box, links)
+			done, moves := make(chan struct{}), 0
+			var both sync.WaitGroup
+			both.Go(func() {
+				defer close(done)
+				for end := time.Now().Add(1500 * time.Millisecond); time.Now().Before(end); {
+					if way.up(mover) != abi.ESUCCESS {
+						continue
+					}
+					moves++
+					if to, err := os.Readlink(filepath.Join(box, "l")); err == nil && to == "../../x" {
+						t.Errorf("a link that climbs, after %d moves", moves)
+						return
+					}
+					mover.do(abi.PathUnlinkFile, 3, "m/l")
+				}
+			})
+			both.Go(func() {
+				for {
+					select {
+					case <-done:
+						return
+					default:
+						way.first(maker)
+						maker.do(abi.PathSymlink, "../../x", 3, "m/a/b/c/k")
+						maker.do(abi.PathRename, 3, "m/a/b/c/k", 3, "m/a/b/c/l")
+						maker.do(abi.PathUnlinkFile, 3, "m/a/b/c/l")
+					}
+				}
+			})
+			both.Wait()
+			if moves == 0 {
+				t.Error("nothing was moved")
+			}
+		})
 	}
 }

@@ -49,6 +49,9 @@ type Call struct {
 	Limit Limit
 	// Stop, when not OutcomeNone, ends the run at this call.
 	Stop Outcome
+	// Gas is what the guest had left in fuel when it called, of what the gate handed out:
+	// set by who lifts the call, and not recorded.
+	Gas int64
 	// Work is what the call did so far: each counts where it works.
 	Work Tally
 	// Charge is the fuel that the call costs. The gate sets it before the call is

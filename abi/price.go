@@ -35,8 +35,9 @@ func (w Work) String() string {
 }
 
 // Meter is the version by which calls of new recordings are charged. 0 stands for the
-// time before calls were charged.
-const Meter = 1
+// time before calls were charged; by 1, a guest whose calls used up its fuel went on to
+// its next tick; by 2 it ends at the call.
+const Meter = 2
 
 // Price is what one of each kind of work costs in a call, in fuel: about a unit for
 // each nanosecond of a processor, of which a plain loop uses up some four. 0 stands for

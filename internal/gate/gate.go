@@ -144,6 +144,9 @@ func (g *Gate) Do(c *abi.Call) abi.Errno {
 	if c.Stop == abi.OutcomeNone {
 		c.Stop = g.ctl.Outcome()
 	}
+	if c.Stop == abi.OutcomeNone && g.meter.short(c.Gas, c.Charge) {
+		c.Stop = abi.OutcomeFuel
+	}
 	return c.Errno
 }
 

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -212,5 +213,30 @@ func TestMeter(t *testing.T) {
 	tight := NewMeter(100, 10)
 	if _, stop := tight.tick(-1 << 40); stop != abi.OutcomeFuel {
 		t.Errorf("a bulk charge beyond the limit goes on: %v", stop)
+	}
+}
+
+// TestMeterAtCalls: a call that costs more than is left is the last one, where the run
+// is metered so.
+func TestMeterAtCalls(t *testing.T) {
+	m := NewMeter(25, 10).AtCalls()
+	gas, _ := m.tick(-1) // 9 of 10 are left
+	for _, tc := range []struct {
+		gas    int64
+		charge uint64
+		want   bool
+	}{
+		{gas, 0, false}, {gas, 24, false}, {gas, 25, true}, {0, 15, false}, {0, 16, true}, {-5, 10, false}, {-5, 11, true}, {-20, 0, true},
+	} {
+		if got := m.short(tc.gas, tc.charge); got != tc.want {
+			t.Errorf("%d left, %d charged: %v", tc.gas, tc.charge, got)
+		}
+	}
+	most := NewMeter(math.MaxUint64, 10).AtCalls()
+	gas, _ = most.tick(-1)
+	for name, m := range map[string]Meter{"no limit": NewMeter(0, 10).AtCalls(), "the largest": most, "as it was": NewMeter(25, 10)} {
+		if m.short(gas, 100) {
+			t.Errorf("%s: short", name)
+		}
 	}
 }

@@ -19,10 +19,31 @@ type Meter struct {
 	slice   uint64
 	granted uint64
 	ticks   uint64
+	atCalls bool
 }
 
 // NewMeter returns a meter for a run of at most limit units, 0 for no limit.
 func NewMeter(limit, slice uint64) Meter { return Meter{limit: limit, slice: slice} }
+
+// AtCalls returns m for a run that ends at the call whose charge is more than is left. In
+// a straight line of code there is no tick to see to it.
+func (m Meter) AtCalls() Meter {
+	m.atCalls = true
+	return m
+}
+
+// short tells whether the run has used up its fuel with a call that is charged so much,
+// when the guest had gas left.
+func (m *Meter) short(gas int64, charge uint64) bool {
+	if !m.atCalls || m.limit == 0 {
+		return false
+	}
+	left := m.limit - m.granted
+	if gas < 0 {
+		return uint64(-gas)+charge > left
+	}
+	return left+uint64(gas) < charge
+}
 
 // Ticks is the number of ticks so far.
 func (m *Meter) Ticks() uint64 { return m.ticks }

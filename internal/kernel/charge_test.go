@@ -36,6 +36,32 @@ func TestWorsts(t *testing.T) {
 	}
 }
 
+// TestStraightLine: calls that stand in a straight line, where no tick comes between
+// them, end the run when their charges have used up its fuel.
+func TestStraightLine(t *testing.T) {
+	n := newNode(t)
+	line := wasmtest.Module{MinPages: 2, Imports: []wasmtest.Import{wasmtest.Random}, Funcs: []wasmtest.Func{{
+		Export: "_start", Body: bytes.Repeat(wasmtest.Cat(wasmtest.Const(0), wasmtest.Const(1<<16), wasmtest.Call(0), wasmtest.Drop), 200),
+	}}}
+	if err := os.WriteFile(n.guest("line"), line.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, _ := n.run(kernel.Spec{Target: n.guest("line"), Limits: abi.Limits{Fuel: 1_000_000}})
+	if r.Outcome != abi.OutcomeFuel || r.Calls == 0 || r.Calls > 20 {
+		t.Errorf("%v after %d calls", r.Outcome, r.Calls)
+	}
+	n.identical(r.Run)
+	// Exactly as much as it takes is enough, and a unit less is not.
+	whole, _ := n.run(kernel.Spec{Target: n.guest("line")})
+	for fuel, want := range map[uint64]abi.Outcome{whole.Fuel: abi.OutcomeExit, whole.Fuel - 1: abi.OutcomeFuel} {
+		r, _ := n.run(kernel.Spec{Target: n.guest("line"), Limits: abi.Limits{Fuel: fuel}})
+		if r.Outcome != want {
+			t.Errorf("with %d of %d: %v", fuel, whole.Fuel, r.Outcome)
+		}
+		n.identical(r.Run)
+	}
+}
+
 // granted gives a run what w is to be granted.
 func granted(s *kernel.Spec, w wasmtest.Worst, dir string) {
 	s.Args, s.Env = w.Args, w.Env

@@ -131,7 +131,7 @@ func (r *run) execute(ctx context.Context, m *wasm.Module, world *provider.World
 	k := r.k
 	rec := &activity{Writer: r.rec, sink: r.sink}
 	defer rec.watch()()
-	g := gate.New(world, r.prog, rec, r.sink, r.ctl, gate.NewMeter(limits.Fuel, gate.Slice))
+	g := gate.New(world, r.prog, rec, r.sink, r.ctl, gate.NewMeter(limits.Fuel, gate.Slice).AtCalls())
 	r.sink.gate = g
 	g.Attend(r, r.number)
 	defer k.attend(r, r.number)()

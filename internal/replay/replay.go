@@ -107,7 +107,11 @@ func Run(ctx context.Context, in Input) (*Result, error) {
 	}
 	h := in.Recording.Header()
 	p := &player{rec: in.Recording, end: end, stdout: in.Stdout, stderr: in.Stderr}
-	g := gate.New(p, p, p, p, gate.NewControl(), gate.NewMeter(h.Limits.Fuel, h.Slice))
+	meter := gate.NewMeter(h.Limits.Fuel, h.Slice)
+	if h.Meter >= 2 { // see abi.Meter
+		meter = meter.AtCalls()
+	}
+	g := gate.New(p, p, p, p, gate.NewControl(), meter)
 	guest, ex, err := in.Module.Run(ctx, door{g, p}, h.MaxPages)
 	if err != nil {
 		return nil, err

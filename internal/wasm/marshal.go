@@ -78,6 +78,9 @@ func (g *Guest) call(p *plan, mod api.Module, stack []uint64) {
 		}
 		g.lift(p, i, stack)
 	}
+	if g.gas != nil {
+		c.Gas = int64(g.gas.Get())
+	}
 	errno := g.door.Do(c)
 	if c.Charge != 0 && g.gas != nil {
 		g.gas.Set(g.gas.Get() - c.Charge) // below zero the next tick sees to it

@@ -10,7 +10,7 @@ const (
 	WorkCall   Work = iota // the call itself: once
 	WorkByte               // bytes that go in or out, with the paths
 	WorkName               // names that are walked: components of paths and of links
-	WorkEntry              // entries of folders, descriptors or holes of a file that are listed or gone through
+	WorkEntry              // entries of folders, descriptors, blocks or holes of a file that are gone through
 	WorkWait               // subscriptions of a poll
 	WorkVector             // iovecs
 	WorkWake               // waits that are no part of what was asked for: a denial that is answered late

@@ -407,3 +407,29 @@ func TestLoadUnlocked(t *testing.T) {
 		}
 	}
 }
+
+// TestCacheKeyIsTheNodes: who writes the file of the cache's key, and has not the node's,
+// does not know what is authenticated with it.
+func TestCacheKeyIsTheNodes(t *testing.T) {
+	dir, l := ensured(t)
+	path := filepath.Join(dir, CacheFile)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := parseSecret(raw, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Cache == file {
+		t.Error("the key is what the file holds")
+	}
+	again, err := Open(dir, "")
+	if err != nil || again.Cache != l.Cache {
+		t.Errorf("another each time: %v", err)
+	}
+	_, other := ensured(t)
+	if ofNode(other.Node, file) == l.Cache {
+		t.Error("another node makes the same of it")
+	}
+}

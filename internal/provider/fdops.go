@@ -108,6 +108,9 @@ func extent(off, n uint64) bool {
 
 func (w *World) performFD(c *abi.Call, o *abi.Object) abi.Errno {
 	d := w.fds[o.H]
+	if (c.Row.Num == abi.FdWrite || c.Row.Num == abi.FdPwrite) && d.file != nil && d.flags&(abi.FDFlagSync|abi.FDFlagDsync|abi.FDFlagRsync) != 0 {
+		w.looked += syncedWrite
+	}
 	switch c.Row.Num {
 	case abi.FdRead:
 		return w.read(c, d)

@@ -20,4 +20,6 @@ var witnessCodes = []CodeInfo{
 	{"F1-WIT-016", "there is no witness of that name", "A witness is called by the name that its verifier key begins with. forgeone log witness list shows them.", 1},
 	{"F1-WIT-017", "the quorum can't be reached", "More witnesses would be asked for than there are, so that nothing could ever be witnessed. Lower the quorum first, or add witnesses.", 1},
 	{"F1-WIT-018", "the log has no witnesses", "Nobody is there to be asked. Add a witness, run by somebody who can't put back this machine's disk: forgeone log witness add VKEY URL, then forgeone log witness quorum N.", 2},
+	{"F1-WIT-019", "too many witnesses", "A checkpoint holds a bounded number of signatures, and each witness adds one. Remove a witness before another is added.", 1},
+	{"F1-WIT-020", "others may write to the witness's folder", "Whoever may write there can put another memory in place, and have the witness vouch for two histories. Take the permission away, as the hint shows.", 3},
 }

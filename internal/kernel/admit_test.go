@@ -187,3 +187,16 @@ func must(r brain.Run, err error) brain.Run {
 	}
 	return r
 }
+
+// TestOneSerial: of two packages of one serial one is installed, whoever verified before
+// the other was.
+func TestOneSerial(t *testing.T) {
+	n := newNode(t)
+	other := openKernel(t, string(n.Home())) // which has seen none of it
+	if _, err := n.Install(t.Context(), n.packed("exit", 5)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Install(t.Context(), n.packed("hello", 5)); abi.CodeOf(err) != "F1-PKG-051" {
+		t.Error(err)
+	}
+}

@@ -196,6 +196,9 @@ func (v *Verified) install(s *brain.State) ([]abi.Record, error) {
 	if old, ok := s.Package(m.Name); ok && old.Package == v.Digest && slices.Equal(old.Signers, v.Signers) {
 		return nil, nil
 	}
+	if old, ok := s.Package(m.Name); ok && old.Serial == m.Serial && old.Package != v.Digest {
+		return nil, &abi.Error{Code: "F1-PKG-051", What: fmt.Sprintf("another package of serial %d was installed meanwhile", m.Serial), Where: m.Name, Hint: "forgeone list"}
+	}
 	if last := s.Serial(m.Name); last > m.Serial {
 		return nil, &abi.Error{Code: "F1-PKG-051", What: fmt.Sprintf("serial %d was installed meanwhile, this package has %d", last, m.Serial), Where: m.Name, Hint: "forgeone list"}
 	}

@@ -56,7 +56,18 @@ func (k *Kernel) ImportRevocations(ctx context.Context, path string) (list *forg
 		}
 		fresh = fresh || n > 0
 	}
+	k.ledger.view(func(s *brain.State) { k.warnOfOperators(s, list) })
 	return list, fresh, nil
+}
+
+// warnOfOperators tells of operators' keys on a list. A list, which one publisher or
+// operator signs, does not disable operators: their threshold would count for nothing.
+func (k *Kernel) warnOfOperators(s *brain.State, list *forgepkg.Revocations) {
+	for _, e := range list.Entries {
+		if key, ok := s.Key(e.Digest); ok && e.What == abi.RevokedKey && key.Role == abi.RoleOperator {
+			k.warn(fmt.Sprintf("the list names the operator's key %q, which goes on signing acts: forgeone key revoke %s", key.Name, abi.Shell(key.Name)))
+		}
+	}
 }
 
 // revocationRecords returns the next records of a list for state s, and whether

@@ -10,6 +10,9 @@ import (
 	"github.com/forgeone/forgeone/internal/brain"
 )
 
+// maxWitnesses is half of the lines that a checkpoint may have.
+const maxWitnesses = 32
+
 // AddWitness is the change that adds a witness. One of that name is replaced, so
 // that it may move.
 func (k *Kernel) AddWitness(key evidence.NoteKey, url string) Change {
@@ -20,6 +23,9 @@ func (k *Kernel) AddWitness(key evidence.NoteKey, url string) Change {
 		set := witnesses(s, key.Name)
 		set.Witnesses = append(set.Witnesses, abi.Witness{Key: key.String(), URL: url})
 		slices.SortFunc(set.Witnesses, func(a, b abi.Witness) int { return cmp.Compare(witnessName(a), witnessName(b)) })
+		if len(set.Witnesses) > maxWitnesses {
+			return nil, &abi.Error{Code: "F1-WIT-019", What: fmt.Sprintf("a log has at most %d witnesses", maxWitnesses), Where: key.Name, Hint: "forgeone log witness list"}
+		}
 		_, err := evidence.WitnessKeys(*set)
 		return set, err
 	}

@@ -103,3 +103,14 @@ func TestSlowPeers(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestOpenFolder: a folder that others may write to is no witness's.
+func TestOpenFolder(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Options{Dir: dir}); abi.CodeOf(err) != "F1-WIT-020" {
+		t.Error(err)
+	}
+}

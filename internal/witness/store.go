@@ -43,6 +43,12 @@ func openStore(dir, name string) (*store, error) {
 	if err := os.MkdirAll(filepath.Join(dir, headsDir), 0o700); err != nil {
 		return nil, folder(dir, err)
 	}
+	if i, err := os.Stat(dir); err != nil || i.Mode().Perm()&0o022 != 0 {
+		if err != nil {
+			return nil, folder(dir, err)
+		}
+		return nil, &abi.Error{Code: "F1-WIT-020", What: "others may write to the witness's folder", Where: dir, Hint: "chmod go-w " + abi.Shell(dir)}
+	}
 	// Its key, and what it has vouched for, are for no guest of this user's, wherever
 	// the folder lies.
 	things, err := register.Describe(dir, headsDir)

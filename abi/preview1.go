@@ -90,7 +90,7 @@ var preview1 = [...]Row{
 		Params: []Param{{Name: "id", Type: U32, Words: "clockid"}, {Name: "precision", Type: U64}, {Name: "time", Type: RetU64}},
 	},
 	{
-		Num: FdAdvise, Name: "fd_advise", Class: FSRead, Price: Price{WorkCall: 2500, WorkName: 600}, Needs: RightFDAdvise, Provided: true, Doc: "Announces how a part of a file will be used.",
+		Num: FdAdvise, Name: "fd_advise", Class: FSRead, Price: Price{WorkCall: 2500, WorkName: 600, WorkEntry: 4}, Needs: RightFDAdvise, Provided: true, Doc: "Announces how a part of a file will be used.",
 		Params: []Param{fd, offset, {Name: "len", Type: U64}, {Name: "advice", Type: U8, Words: "advice"}},
 	},
 	{
@@ -98,41 +98,41 @@ var preview1 = [...]Row{
 		Params: []Param{fd, offset, {Name: "len", Type: U64}},
 	},
 	{Num: FdClose, Name: "fd_close", Class: IPC, Price: Price{WorkCall: 3000, WorkEntry: 800}, Provided: true, Doc: "Closes a descriptor.", Params: []Param{fd}},
-	{Num: FdDatasync, Name: "fd_datasync", Class: FSWrite, Price: Price{WorkCall: 20000, WorkName: 600}, Needs: RightFDDatasync, Provided: true, Doc: "Makes a file's data durable.", Params: []Param{fd}},
+	{Num: FdDatasync, Name: "fd_datasync", Class: FSWrite, Price: Price{WorkCall: 20000, WorkName: 600, WorkEntry: 4}, Needs: RightFDDatasync, Provided: true, Doc: "Makes a file's data durable.", Params: []Param{fd}},
 	{
-		Num: FdFdstatGet, Name: "fd_fdstat_get", Class: IPC, Price: Price{WorkCall: 800, WorkName: 600}, Provided: true, Doc: "Tells a descriptor's type, flags and rights.",
+		Num: FdFdstatGet, Name: "fd_fdstat_get", Class: IPC, Price: Price{WorkCall: 800, WorkName: 600, WorkEntry: 4}, Provided: true, Doc: "Tells a descriptor's type, flags and rights.",
 		Params: []Param{fd, {Name: "stat", Type: RetFdstat}},
 	},
 	{
-		Num: FdFdstatSetFlags, Name: "fd_fdstat_set_flags", Class: IPC, Price: Price{WorkCall: 800, WorkName: 600}, Needs: RightFDFdstatSetFlags, Provided: true, Doc: "Sets a descriptor's flags.",
+		Num: FdFdstatSetFlags, Name: "fd_fdstat_set_flags", Class: IPC, Price: Price{WorkCall: 800, WorkName: 600, WorkEntry: 4}, Needs: RightFDFdstatSetFlags, Provided: true, Doc: "Sets a descriptor's flags.",
 		Params: []Param{fd, {Name: "flags", Type: U16, Words: "fdflags"}},
 	},
 	{
-		Num: FdFdstatSetRights, Name: "fd_fdstat_set_rights", Class: IPC, Price: Price{WorkCall: 800, WorkName: 600}, Provided: true, Doc: "Shrinks a descriptor's rights; they never grow.",
+		Num: FdFdstatSetRights, Name: "fd_fdstat_set_rights", Class: IPC, Price: Price{WorkCall: 800, WorkName: 600, WorkEntry: 4}, Provided: true, Doc: "Shrinks a descriptor's rights; they never grow.",
 		Params: []Param{fd, {Name: "fs_rights_base", Type: U64, Words: "rights"}, {Name: "fs_rights_inheriting", Type: U64, Words: "rights"}},
 	},
 	{
-		Num: FdFilestatGet, Name: "fd_filestat_get", Class: FSRead, Price: Price{WorkCall: 2000, WorkName: 600}, Needs: RightFDFilestatGet, Provided: true, Doc: "Tells the attributes of an open file.",
+		Num: FdFilestatGet, Name: "fd_filestat_get", Class: FSRead, Price: Price{WorkCall: 2000, WorkName: 600, WorkEntry: 4}, Needs: RightFDFilestatGet, Provided: true, Doc: "Tells the attributes of an open file.",
 		Params: []Param{fd, {Name: "buf", Type: RetFilestat}},
 	},
 	{
-		Num: FdFilestatSetSize, Name: "fd_filestat_set_size", Class: FSWrite, Price: Price{WorkCall: 10000, WorkName: 600}, Needs: RightFDFilestatSetSize, Provided: true, Doc: "Sets the size of an open file.",
+		Num: FdFilestatSetSize, Name: "fd_filestat_set_size", Class: FSWrite, Price: Price{WorkCall: 10000, WorkName: 600, WorkEntry: 4}, Needs: RightFDFilestatSetSize, Provided: true, Doc: "Sets the size of an open file.",
 		Params: []Param{fd, {Name: "size", Type: U64}},
 	},
 	{
-		Num: FdFilestatSetTimes, Name: "fd_filestat_set_times", Class: FSWrite, Price: Price{WorkCall: 8000, WorkName: 600}, Needs: RightFDFilestatSetTimes, Provided: true, Doc: "Sets the times of an open file.",
+		Num: FdFilestatSetTimes, Name: "fd_filestat_set_times", Class: FSWrite, Price: Price{WorkCall: 8000, WorkName: 600, WorkEntry: 4}, Needs: RightFDFilestatSetTimes, Provided: true, Doc: "Sets the times of an open file.",
 		Params: []Param{fd, atim, mtim, fstflags},
 	},
 	{
-		Num: FdPread, Name: "fd_pread", Class: FSRead, Price: Price{WorkCall: 2500, WorkByte: 3, WorkName: 600, WorkVector: 12}, Needs: RightFDRead | RightFDSeek, Provided: true, Doc: "Reads from an offset without moving the position.",
+		Num: FdPread, Name: "fd_pread", Class: FSRead, Price: Price{WorkCall: 2500, WorkByte: 3, WorkName: 600, WorkVector: 12, WorkEntry: 4}, Needs: RightFDRead | RightFDSeek, Provided: true, Doc: "Reads from an offset without moving the position.",
 		Params: []Param{fd, iovs, offset, {Name: "nread", Type: RetU32}},
 	},
 	{
-		Num: FdPrestatGet, Name: "fd_prestat_get", Class: IPC, Price: Price{WorkCall: 800, WorkName: 600}, Provided: true, Doc: "Describes a preopened descriptor.",
+		Num: FdPrestatGet, Name: "fd_prestat_get", Class: IPC, Price: Price{WorkCall: 800, WorkName: 600, WorkEntry: 4}, Provided: true, Doc: "Describes a preopened descriptor.",
 		Params: []Param{fd, {Name: "buf", Type: RetPrestat}},
 	},
 	{
-		Num: FdPrestatDirName, Name: "fd_prestat_dir_name", Class: IPC, Price: Price{WorkCall: 800, WorkByte: 2, WorkName: 600}, Provided: true, Doc: "Tells the name of a preopened folder.",
+		Num: FdPrestatDirName, Name: "fd_prestat_dir_name", Class: IPC, Price: Price{WorkCall: 800, WorkByte: 2, WorkName: 600, WorkEntry: 4}, Provided: true, Doc: "Tells the name of a preopened folder.",
 		Params: []Param{fd, {Name: "path", Type: BufferOut}},
 	},
 	{
@@ -140,7 +140,7 @@ var preview1 = [...]Row{
 		Params: []Param{fd, ciovs, offset, {Name: "nwritten", Type: RetU32}},
 	},
 	{
-		Num: FdRead, Name: "fd_read", Class: FSRead, Price: Price{WorkCall: 2500, WorkByte: 3, WorkName: 600, WorkVector: 12}, Needs: RightFDRead, Blocks: true, Provided: true, Doc: "Reads from a descriptor.",
+		Num: FdRead, Name: "fd_read", Class: FSRead, Price: Price{WorkCall: 2500, WorkByte: 3, WorkName: 600, WorkVector: 12, WorkEntry: 4}, Needs: RightFDRead, Blocks: true, Provided: true, Doc: "Reads from a descriptor.",
 		Params: []Param{fd, iovs, {Name: "nread", Type: RetU32}},
 	},
 	{
@@ -148,16 +148,16 @@ var preview1 = [...]Row{
 		Params: []Param{fd, {Name: "buf", Type: BufferOut}, {Name: "cookie", Type: U64}, {Name: "bufused", Type: RetU32}},
 	},
 	{
-		Num: FdRenumber, Name: "fd_renumber", Class: IPC, Price: Price{WorkCall: 3000, WorkName: 600}, Provided: true, Doc: "Moves a descriptor onto another number.",
+		Num: FdRenumber, Name: "fd_renumber", Class: IPC, Price: Price{WorkCall: 3000, WorkName: 600, WorkEntry: 4}, Provided: true, Doc: "Moves a descriptor onto another number.",
 		Params: []Param{fd, {Name: "to", Type: Handle}},
 	},
 	{
-		Num: FdSeek, Name: "fd_seek", Class: IPC, Price: Price{WorkCall: 800, WorkName: 600}, Provided: true, Doc: "Moves a descriptor's position.",
+		Num: FdSeek, Name: "fd_seek", Class: IPC, Price: Price{WorkCall: 800, WorkName: 600, WorkEntry: 4}, Provided: true, Doc: "Moves a descriptor's position.",
 		Params: []Param{fd, {Name: "offset", Type: S64}, {Name: "whence", Type: U8, Words: "whence"}, {Name: "newoffset", Type: RetU64}},
 	},
-	{Num: FdSync, Name: "fd_sync", Class: FSWrite, Price: Price{WorkCall: 20000, WorkName: 600}, Needs: RightFDSync, Provided: true, Doc: "Makes a file and its attributes durable.", Params: []Param{fd}},
+	{Num: FdSync, Name: "fd_sync", Class: FSWrite, Price: Price{WorkCall: 20000, WorkName: 600, WorkEntry: 4}, Needs: RightFDSync, Provided: true, Doc: "Makes a file and its attributes durable.", Params: []Param{fd}},
 	{
-		Num: FdTell, Name: "fd_tell", Class: IPC, Price: Price{WorkCall: 800, WorkName: 600}, Needs: RightFDTell, Provided: true, Doc: "Tells a descriptor's position.",
+		Num: FdTell, Name: "fd_tell", Class: IPC, Price: Price{WorkCall: 800, WorkName: 600, WorkEntry: 4}, Needs: RightFDTell, Provided: true, Doc: "Tells a descriptor's position.",
 		Params: []Param{fd, {Name: "offset", Type: RetU64}},
 	},
 	{
@@ -165,15 +165,15 @@ var preview1 = [...]Row{
 		Params: []Param{fd, ciovs, {Name: "nwritten", Type: RetU32}},
 	},
 	{
-		Num: PathCreateDirectory, Name: "path_create_directory", Class: FSWrite, Price: Price{WorkCall: 20000, WorkByte: 3, WorkName: 1500}, Needs: RightPathCreateDirectory, Provided: true, Doc: "Makes a folder.",
+		Num: PathCreateDirectory, Name: "path_create_directory", Class: FSWrite, Price: Price{WorkCall: 20000, WorkByte: 3, WorkName: 1500, WorkEntry: 4}, Needs: RightPathCreateDirectory, Provided: true, Doc: "Makes a folder.",
 		Params: []Param{fd, path},
 	},
 	{
-		Num: PathFilestatGet, Name: "path_filestat_get", Class: FSRead, Price: Price{WorkCall: 10000, WorkByte: 3, WorkName: 1500}, Needs: RightPathFilestatGet, Provided: true, Doc: "Tells the attributes of a file by name.",
+		Num: PathFilestatGet, Name: "path_filestat_get", Class: FSRead, Price: Price{WorkCall: 10000, WorkByte: 3, WorkName: 1500, WorkEntry: 4}, Needs: RightPathFilestatGet, Provided: true, Doc: "Tells the attributes of a file by name.",
 		Params: []Param{fd, lookup, path, {Name: "buf", Type: RetFilestat}},
 	},
 	{
-		Num: PathFilestatSetTimes, Name: "path_filestat_set_times", Class: FSWrite, Price: Price{WorkCall: 20000, WorkByte: 3, WorkName: 1500}, Needs: RightPathFilestatSetTimes, Provided: true, Doc: "Sets the times of a file by name.",
+		Num: PathFilestatSetTimes, Name: "path_filestat_set_times", Class: FSWrite, Price: Price{WorkCall: 20000, WorkByte: 3, WorkName: 1500, WorkEntry: 4}, Needs: RightPathFilestatSetTimes, Provided: true, Doc: "Sets the times of a file by name.",
 		Params: []Param{fd, lookup, path, atim, mtim, fstflags},
 	},
 	{
@@ -185,11 +185,11 @@ var preview1 = [...]Row{
 		Params: []Param{fd, {Name: "dirflags", Type: U32, Words: "lookupflags"}, path, {Name: "oflags", Type: U16, Words: "oflags"}, {Name: "fs_rights_base", Type: U64, Words: "rights"}, {Name: "fs_rights_inheriting", Type: U64, Words: "rights"}, {Name: "fdflags", Type: U16, Words: "fdflags"}, {Name: "opened_fd", Type: RetHandle}},
 	},
 	{
-		Num: PathReadlink, Name: "path_readlink", Class: FSRead, Price: Price{WorkCall: 10000, WorkByte: 3, WorkName: 1500}, Needs: RightPathReadlink, Provided: true, Doc: "Reads a symbolic link.",
+		Num: PathReadlink, Name: "path_readlink", Class: FSRead, Price: Price{WorkCall: 10000, WorkByte: 3, WorkName: 1500, WorkEntry: 4}, Needs: RightPathReadlink, Provided: true, Doc: "Reads a symbolic link.",
 		Params: []Param{fd, path, {Name: "buf", Type: BufferOut}, {Name: "bufused", Type: RetU32}},
 	},
 	{
-		Num: PathRemoveDirectory, Name: "path_remove_directory", Class: FSWrite, Price: Price{WorkCall: 20000, WorkByte: 3, WorkName: 1500}, Needs: RightPathRemoveDirectory, Provided: true, Doc: "Removes an empty folder.",
+		Num: PathRemoveDirectory, Name: "path_remove_directory", Class: FSWrite, Price: Price{WorkCall: 20000, WorkByte: 3, WorkName: 1500, WorkEntry: 4}, Needs: RightPathRemoveDirectory, Provided: true, Doc: "Removes an empty folder.",
 		Params: []Param{fd, path},
 	},
 	{
@@ -197,11 +197,11 @@ var preview1 = [...]Row{
 		Params: []Param{fd, {Name: "old_path", Type: Path}, {Name: "new_fd", Type: Handle}, {Name: "new_path", Type: Path}},
 	},
 	{
-		Num: PathSymlink, Name: "path_symlink", Class: FSWrite, Price: Price{WorkCall: 20000, WorkByte: 3, WorkName: 1500}, Needs: 0, Provided: true, Doc: "Makes a symbolic link.",
+		Num: PathSymlink, Name: "path_symlink", Class: FSWrite, Price: Price{WorkCall: 20000, WorkByte: 3, WorkName: 1500, WorkEntry: 4}, Needs: 0, Provided: true, Doc: "Makes a symbolic link.",
 		Params: []Param{{Name: "old_path", Type: Path}, fd, {Name: "new_path", Type: Path}},
 	},
 	{
-		Num: PathUnlinkFile, Name: "path_unlink_file", Class: FSWrite, Price: Price{WorkCall: 20000, WorkByte: 3, WorkName: 1500}, Needs: RightPathUnlinkFile, Provided: true, Doc: "Removes a file.",
+		Num: PathUnlinkFile, Name: "path_unlink_file", Class: FSWrite, Price: Price{WorkCall: 20000, WorkByte: 3, WorkName: 1500, WorkEntry: 4}, Needs: RightPathUnlinkFile, Provided: true, Doc: "Removes a file.",
 		Params: []Param{fd, path},
 	},
 	{

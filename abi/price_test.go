@@ -21,6 +21,8 @@ func works(r *Row) map[Work]bool {
 	if len(r.Params) > 0 && r.Params[0].Name == "fd" && r.Class != Net && r.Num != FdClose {
 		w[WorkName] = true
 	}
+	// And then what is remembered of each descriptor is gone through.
+	w[WorkEntry] = w[WorkName]
 	switch r.Num {
 	case FdReaddir, PathRename, PathLink: // list folders
 		w[WorkEntry] = true

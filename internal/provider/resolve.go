@@ -304,7 +304,7 @@ func (k *walker) follow(top *folder, name string, t *target) bool {
 
 // textPerName is how much text of links is gone through for what a name that is walked
 // costs.
-const textPerName = 512
+const textPerName = 128
 
 // squeeze returns a link's text without what says nothing: slashes upon slashes, and dots
 // between them. Each component of the walk looks at what is left of all.
@@ -313,16 +313,24 @@ func squeeze(to string) string {
 		return to
 	}
 	b := make([]byte, 0, len(to))
-	for len(to) > 0 {
-		comp, rest, more := strings.Cut(to, "/")
+	for i := 0; i < len(to); {
+		begins := len(b) > 0 && b[len(b)-1] == '/' // a component
 		switch {
-		case !more:
-			b = append(b, comp...)
-		case comp == "" || comp == "." && len(b) > 0: // a slash stands there already
+		case to[i] == '/' && begins:
+			i++
+		case to[i] == '/':
+			b = append(b, '/')
+			i++
+		case begins && strings.HasPrefix(to[i:], "./"):
+			i += 2
 		default:
-			b = append(append(b, comp...), '/')
+			n := strings.IndexByte(to[i:], '/')
+			if n < 0 {
+				n = len(to) - i
+			}
+			b = append(b, to[i:i+n]...)
+			i += n
 		}
-		to = rest
 	}
 	return string(b)
 }

@@ -50,6 +50,24 @@ func data(at int, b string) Data { return Data{Offset: at, Bytes: []byte(b)} }
 // deep is a path of folders that are there.
 func deep(at string, n int) string { return at + strings.Repeat("/d", n) }
 
+// chain is base with forty links, each of which leads to the next one by four thousand
+// bytes of pad, and the last one to nothing, and a loop that looks for the first.
+func chain(base Caller, at, pad string) Caller {
+	const first, each = 1 << 20, 5000
+	g := base
+	g.Data, g.Setup = slices.Clip(g.Data), slices.Clip(g.Setup)
+	for k := range 40 {
+		text, name := fmt.Sprintf("L%02d", k+1)+strings.Repeat(pad, 4000/len(pad)), fmt.Sprintf("%s/L%02d", at, k)
+		where := first + k*each
+		g.Data = append(g.Data, data(where, text), data(where+4500, name))
+		g.Setup = append(g.Setup, step(abi.PathSymlink, int64(where), int64(len(text)), 3, int64(where+4500), int64(len(name))))
+	}
+	name := at + "/L00/"
+	g.Data = append(g.Data, data(paths+3000, name))
+	g.Loop = []Step{step(abi.PathFilestatGet, 3, 1, paths+3000, int64(len(name)), result)}
+	return g
+}
+
 // Worsts are calls at their worst, of every row.
 func Worsts() (all []Worst) {
 	add := func(name string, of abi.Num, g Caller, grants func(*Worst)) {
@@ -116,6 +134,10 @@ func Worsts() (all []Worst) {
 		in := func(name string, of abi.Num, g Caller) { add(place+" "+name, of, g, grants) }
 		n, nd, nn := int64(len(file)), int64(len(dir)), int64(len(at)+6)
 
+		for what, pad := range map[string]string{"slashes": "/", "dots": "/.", "ways up and down": "/d/.."} {
+			in("links of "+what, abi.PathFilestatGet, chain(base, at, pad))
+		}
+		in("much room", abi.FdAllocate, on(step(abi.FdAllocate, 4, 0, 60<<20), step(abi.FdFilestatSetSize, 4, 0)))
 		in("", abi.FdAdvise, on(step(abi.FdAdvise, 4, 0, 1<<40, 3)))
 		in("", abi.FdAllocate, on(step(abi.FdAllocate, 4, 0, 1)))
 		in("open and close", abi.FdClose, on(opens(paths, n, 0), step(abi.FdClose, 6)))

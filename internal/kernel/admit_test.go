@@ -10,6 +10,7 @@ import (
 	"github.com/forgeone/forgeone/evidence"
 	"github.com/forgeone/forgeone/forgepkg"
 	"github.com/forgeone/forgeone/internal/brain"
+	"github.com/forgeone/forgeone/internal/config"
 	"github.com/forgeone/forgeone/internal/kernel"
 	"github.com/forgeone/forgeone/internal/rewrite"
 	"github.com/forgeone/forgeone/internal/seal"
@@ -197,6 +198,31 @@ func TestOneSerial(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := other.Install(t.Context(), n.packed("hello", 5)); abi.CodeOf(err) != "F1-PKG-051" {
+		t.Error(err)
+	}
+}
+
+// TestConfigBinds: what another process put in force binds a node that was open already.
+func TestConfigBinds(t *testing.T) {
+	n := newNode(t)
+	text := bytes.Replace(config.Default(), []byte("bare_modules: allow"), []byte("bare_modules: refuse"), 1)
+	if bytes.Equal(text, config.Default()) {
+		t.Fatal("the default is written otherwise")
+	}
+	if _, err := kernel.Init(t.Context(), kernel.InitOptions{Home: string(n.Home()), File: "c", Text: text}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Run(t.Context(), kernel.Spec{Target: n.guest("hello")}); abi.CodeOf(err) != "F1-CFG-060" {
+		t.Errorf("a bare module: %v", err)
+	}
+	if _, err := n.Install(t.Context(), n.packed("exit", 1)); abi.CodeOf(err) != "F1-CFG-060" {
+		t.Errorf("a package: %v", err)
+	}
+	n.Kernel = openKernel(t, string(n.Home()))
+	if _, err := n.Run(t.Context(), kernel.Spec{Target: n.guest("hello")}); err == nil || abi.CodeOf(err) == "F1-CFG-060" {
+		t.Errorf("opened again, a bare module: %v", err)
+	}
+	if _, err := n.Install(t.Context(), n.packed("exit", 1)); err != nil {
 		t.Error(err)
 	}
 }

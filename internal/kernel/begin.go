@@ -147,6 +147,9 @@ func (w *workload) known(s *brain.State) brain.Workload {
 // start was prepared.
 func (r *run) startable(s *brain.State) error {
 	w := r.w
+	if err := r.k.sameConfig(s); err != nil {
+		return err
+	}
 	if !w.bare {
 		p, ok := s.Package(w.name)
 		if !ok || p.Package != w.pkg {

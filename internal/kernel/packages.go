@@ -172,7 +172,11 @@ func (k *Kernel) Install(ctx context.Context, path string) (*Verified, error) {
 	}
 	res := &Verified{Verified: v}
 	_, err = k.log.Update(ctx, func() (records []abi.Record, err error) {
-		k.ledger.view(func(s *brain.State) { records, err = res.install(s) })
+		k.ledger.view(func(s *brain.State) {
+			if err = k.sameConfig(s); err == nil {
+				records, err = res.install(s)
+			}
+		})
 		return records, err
 	})
 	if err != nil {

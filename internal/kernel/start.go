@@ -61,6 +61,15 @@ func (k *Kernel) useConfigInForce() error {
 	}
 }
 
+// sameConfig refuses what was prepared under a configuration that is not in force any
+// more: it may have allowed what the one in force does not.
+func (k *Kernel) sameConfig(s *brain.State) error {
+	if d := s.Config().Digest; !d.IsZero() && d != k.config.Digest() {
+		return &abi.Error{Code: "F1-CFG-060", What: "another configuration was put in force since this node was opened: open it again", Where: k.home.Config(), Hint: "forgeone config show"}
+	}
+	return nil
+}
+
 // stateLabel is what the key of the state file is derived for.
 const stateLabel = "forgeone/state/v1"
 

@@ -33,6 +33,7 @@ func names(t *testing.T, dir string) (names []string) {
 // kernel that has such a module in memory writes it again.
 func TestTidy(t *testing.T) {
 	n := newNode(t)
+	n.Kernel = budgets(t, string(n.Home()), "4KiB", "4KiB")
 	src := policy.Source{Name: "p.cedar", Text: []byte(`@id("no") forbid (principal, action, resource is File);`)}
 	held, _ := n.run(kernel.Spec{Target: n.guest("deny"), Policies: []policy.Source{src}})
 	if err := n.Hold(t.Context(), held.Run, "evidence"); err != nil {
@@ -44,8 +45,6 @@ func TestTidy(t *testing.T) {
 	}
 	n.run(kernel.Spec{Target: n.guest("trap"), Args: large})
 	n.run(kernel.Spec{Target: n.guest("hello")})
-	old := n.Kernel
-	n.Kernel = budgets(t, string(n.Home()), "4KiB", "4KiB")
 	torn := filepath.Join(n.Home().Modules(), "."+strings.Repeat("0", 64)+".wasm.tmp123")
 	foreign := filepath.Join(n.Home().Modules(), "notes.txt")
 	for _, f := range []string{torn, foreign} {
@@ -73,7 +72,6 @@ func TestTidy(t *testing.T) {
 		t.Errorf("explained: %v", err)
 	}
 	// The module is in this kernel's memory still, and not on the disk.
-	n.Kernel = old
 	again, _ := n.run(kernel.Spec{Target: n.guest("trap")})
 	n.identical(again.Run)
 	n.Kernel = openKernel(t, string(n.Home()))

@@ -315,10 +315,11 @@ func (c *Child) cause(e End) Cause {
 
 // outOfMemory tells from what a child said whether it was refused memory. used is what
 // it had resident, limit what it may have: a program that is linked with the C library
-// ends by a fault where a thread's stack can't grow.
+// ends by a fault where a thread's stack can't grow, and so does Go's own garbage
+// collector, which runs outside of goroutines, where there is no room for its lists.
 func outOfMemory(text string, used, limit uint64) bool {
 	return strings.Contains(text, "out of memory") || strings.Contains(text, "cannot allocate memory") ||
-		strings.Contains(text, "SIGSEGV") && used >= limit/2
+		strings.Contains(text, "SIGSEGV") && (used >= limit/2 || used >= limit/4 && strings.Contains(text, "\ngoroutine 0 "))
 }
 
 // outOfThreads tells whether the machine would not give a child another thread.

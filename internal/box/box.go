@@ -278,6 +278,9 @@ func (c *Child) Wait() End {
 	st := c.cmd.ProcessState
 	e := End{Text: firstLine(string(c.stderr.b)), CPU: st.UserTime() + st.SystemTime(), Memory: resident(st)}
 	e.Cause = c.cause(e)
+	if e.Cause == CauseMemory && !strings.Contains(e.Text, "memory") { // a fault says nothing of why
+		e.Text = strings.TrimSpace("out of memory: " + e.Text)
+	}
 	if e.Cause == CauseDone {
 		e.Answer = c.answer.b[1:]
 	}

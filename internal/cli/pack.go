@@ -124,28 +124,16 @@ func (a *app) pack(f packFlags, input string) error {
 	})
 }
 
-// writePackage builds into a file beside out and puts it there whole.
+// writePackage builds the package in the file out, which appears whole.
 func writePackage(out string, in forgepkg.Input) (d abi.Digest, err error) {
-	tmp, err := sys.CreateTemp(out)
-	if err != nil {
-		return d, cantWrite("the package", out, err)
+	err = sys.WriteWith(out, 0o644, func(f *os.File) (err error) {
+		d, err = forgepkg.Build(f, in)
+		return err
+	})
+	if err != nil && abi.CodeOf(err) == "" {
+		err = cantWrite("the package", out, err)
 	}
-	defer os.Remove(tmp.Name())
-	defer tmp.Close()
-	if d, err = forgepkg.Build(tmp, in); err != nil {
-		return d, err
-	}
-	err = tmp.Chmod(0o644)
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), out)
-	}
-	if err != nil {
-		return d, cantWrite("the package", out, err)
-	}
-	return d, nil
+	return d, err
 }
 
 // readPredicate reads a document to be attached, nil if there is no file.

@@ -2,6 +2,7 @@ package kernel_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -224,5 +225,126 @@ func TestConfigBinds(t *testing.T) {
 	}
 	if _, err := n.Install(t.Context(), n.packed("exit", 1)); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestConfigInterrupted: wherever init was when its process died, the configuration that
+// the log names is the one that a node starts under, and what init is told next happens.
+func TestConfigInterrupted(t *testing.T) {
+	n := newNode(t)
+	home := string(n.Home())
+	text := func(retention string) []byte {
+		return fmt.Appendf(nil, "format: 1\nretention: {total: %s, workload: 4KiB}\n", retention)
+	}
+	put := func(text []byte) {
+		t.Helper()
+		if _, err := kernel.Init(t.Context(), kernel.InitOptions{Home: home, File: "c", Text: text}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func(path string) []byte {
+		t.Helper()
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	write := func(path string, b []byte) {
+		t.Helper()
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inForce := func(what string, text []byte) {
+		t.Helper()
+		if k := openKernel(t, home); k.Config().Digest() != config.Digest(text) {
+			t.Errorf("%s: another one is in force", what)
+		}
+	}
+	place, beside := n.Home().Config(), n.Home().NextConfig()
+	put(text("5KiB"))
+	five := read(place)
+	put(text("6KiB"))
+	six := read(place)
+	// After the record, before the new one took its place.
+	write(place, five)
+	write(beside, six)
+	inForce("recorded", text("6KiB"))
+	if !bytes.Equal(read(place), six) {
+		t.Error("who opened did not finish")
+	}
+	write(place, five)
+	write(beside, six)
+	put(nil) // which keeps what is in force
+	inForce("recorded, then init", text("6KiB"))
+	write(place, five)
+	write(beside, six)
+	put(text("5KiB")) // back to the one before
+	inForce("recorded, then the old one", text("5KiB"))
+	// Before the record.
+	write(beside, six)
+	inForce("not recorded", text("5KiB"))
+	put(nil)
+	inForce("not recorded, then init", text("5KiB"))
+	write(beside, six)
+	put(text("6KiB"))
+	inForce("not recorded, then again", text("6KiB"))
+	// One that lies beside, and is not signed, is nobody's.
+	write(beside, text("7KiB"))
+	inForce("not signed", text("6KiB"))
+	// An old one put back is refused, as ever.
+	write(place, five)
+	if err := os.Remove(beside); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kernel.Open(t.Context(), kernel.Options{Home: home}); abi.CodeOf(err) != "F1-CFG-053" {
+		t.Errorf("an old one: %v", err)
+	}
+	put(text("7KiB")) // as the hint says
+	inForce("put in force again", text("7KiB"))
+}
+
+// TestUnusedPackages: files of packages that are not installed go, and no others.
+func TestUnusedPackages(t *testing.T) {
+	n := newNode(t)
+	for serial := range uint64(3) {
+		if _, err := n.Install(t.Context(), n.packed("exit", serial+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := filepath.Join(n.Home().Packages(), "notes.txt")
+	if err := os.WriteFile(other, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dry := range []bool{true, false} {
+		p, err := n.Prune(t.Context(), dry)
+		if err != nil || p.Tidied.Packages.Files != 2 || p.Tidied.Packages.Bytes == 0 {
+			t.Fatalf("%+v, %v", p, err)
+		}
+	}
+	if p, err := n.Prune(t.Context(), false); err != nil || p.Tidied.Packages.Files != 0 {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if _, err := os.Stat(other); err != nil {
+		t.Error(err)
+	}
+	if r, _ := n.run(kernel.Spec{Target: "app"}); r.Exit != 7 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestTooManyWitnesses: there is room for the lines of all that a log has.
+func TestTooManyWitnesses(t *testing.T) {
+	n := newNode(t)
+	for i := range 33 {
+		key, err := seal.GenerateKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := evidence.NoteKey{Name: fmt.Sprintf("w%02d.example", i), Type: evidence.SigWitness, Key: key.Public()}
+		if _, err := n.Act(t.Context(), n.AddWitness(w, "http://127.0.0.1:9")); i < 32 && err != nil || i == 32 && abi.CodeOf(err) != "F1-WIT-019" {
+			t.Fatalf("witness %d: %v", i, err)
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/forgeone/forgeone/abi"
 	"github.com/forgeone/forgeone/evidence"
 	"github.com/forgeone/forgeone/internal/brain"
+	"github.com/forgeone/forgeone/internal/keys"
 	"github.com/forgeone/forgeone/internal/trace"
 )
 
@@ -49,6 +50,7 @@ func Doctor(ctx context.Context, home, unlock string) []Check {
 		}
 		k.Close(ctx)
 	}
+	add("encryption", keys.CheckMixed(h.Keys()), encryption(h))
 	add("permissions", private(h, string(h), h.Keys(), h.Recordings()), "nobody else can read keys and recordings")
 	k, err := Open(ctx, Options{Home: home, Unlock: unlock})
 	if !add("boot", err, "every module starts") {
@@ -70,6 +72,14 @@ func Doctor(ctx context.Context, home, unlock string) []Check {
 	add("policies", k.checkPolicies(), "every kept policy is whole, and they stay: "+room(h.Policies()))
 	add("modules", nil, "kept for replays, until `forgeone prune` finds none: "+room(h.Modules()))
 	return checks
+}
+
+// encryption says in words how the private keys lie here.
+func encryption(h Home) string {
+	if keys.NewVault(h.Keys(), "").Protected() {
+		return "private keys are encrypted"
+	}
+	return "private keys are in the clear, for this user only"
 }
 
 // private checks who may read what is secret in these folders, and whose it is.

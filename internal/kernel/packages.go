@@ -227,7 +227,12 @@ func (k *Kernel) keepPackage(path string, d abi.Digest) error {
 		return err
 	}
 	defer f.Close()
-	if err := copyFile(dst, f); err != nil {
+	// Before the log says that it is there.
+	err = sys.WriteWith(dst, 0o600, func(w *os.File) error {
+		_, err := io.Copy(w, f)
+		return err
+	})
+	if err != nil {
 		return unkept(dst, err)
 	}
 	p, v, err := k.verify(dst, false)
@@ -264,26 +269,6 @@ func (k *Kernel) lockPackages() (unlock func(), err error) {
 		return nil, unkept(path, err)
 	}
 	return func() { _ = l.Unlock() }, nil // it falls with the process anyway
-}
-
-// copyFile copies what r reads into a new file dst, which appears whole and durable.
-func copyFile(dst string, r io.Reader) error {
-	tmp, err := sys.CreateTemp(dst)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	defer tmp.Close()
-	if _, err := io.Copy(tmp, r); err != nil {
-		return err
-	}
-	if err := tmp.Sync(); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), dst); err != nil {
-		return err
-	}
-	return sys.OS{}.SyncDir(filepath.Dir(dst)) // before the log says that it is there
 }
 
 // Uninstall removes an installed package. Its file goes; what it did stays in

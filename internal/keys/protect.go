@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"filippo.io/age"
@@ -109,11 +110,7 @@ func NewProtected(dir, unlock string, p Protection) (*Vault, error) {
 			return nil, &abi.Error{Code: abi.CodeKeySecret, What: "there are keys in the clear already", Where: dir, Hint: "forgeone key protect --passphrase-file FILE"}
 		}
 	}
-	v, err := identify(dir, unlock, p)
-	if err != nil {
-		return nil, err
-	}
-	return v, Erase(filepath.Join(dir, MixedFile))
+	return identify(dir, unlock, p)
 }
 
 // identify gives the folder an identity, or another lock to the one that it has,
@@ -135,7 +132,8 @@ func identify(dir, unlock string, p Protection) (*Vault, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !v.Protected() { // before there is an identity that plain keys are refused beside
+	// Before there is an identity that plain keys are refused beside. A new folder has none.
+	if !v.Protected() && slices.ContainsFunc(files(), func(name string) bool { return !absent(dir, name) }) {
 		if err := mix(dir, v.id); err != nil {
 			return nil, err
 		}

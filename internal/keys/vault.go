@@ -162,6 +162,18 @@ func (v *Vault) mixed(id *age.X25519Identity) bool {
 	return err == nil && string(text) == mixedText
 }
 
+// CheckMixed tells whether encrypting or decrypting the folder dir was interrupted: while
+// nobody ends it, a key in the clear is taken beside encrypted ones.
+func CheckMixed(dir string) error {
+	if absent(dir, MixedFile) || absent(dir, IdentityFile) {
+		return nil
+	}
+	return &abi.Error{
+		Code: abi.CodeKeySecret, What: "encrypting or decrypting the keys was interrupted: until it is ended, a key in the clear is taken beside encrypted ones", Where: dir,
+		Hint: "forgeone key protect --help",
+	}
+}
+
 // mix says that keys in the clear may lie beside those encrypted to id, from now on.
 func mix(dir string, id *age.X25519Identity) error {
 	path := filepath.Join(dir, MixedFile)

@@ -433,3 +433,38 @@ func TestCacheKeyIsTheNodes(t *testing.T) {
 		t.Error("another node makes the same of it")
 	}
 }
+
+// TestMixedIsTold: while encrypting is not ended, somebody who looks is told.
+func TestMixedIsTold(t *testing.T) {
+	dir, _ := ensured(t)
+	to, file := identity(t)
+	if err := CheckMixed(dir); err != nil {
+		t.Error(err)
+	}
+	if err := Protect(dir, "", to); err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckMixed(dir); err != nil {
+		t.Error(err)
+	}
+	id, err := NewVault(dir, file).identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := mix(dir, id); err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckMixed(dir); abi.CodeOf(err) != abi.CodeKeySecret {
+		t.Error(err)
+	}
+	if err := Protect(dir, file, to); err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckMixed(dir); err != nil {
+		t.Error(err)
+	}
+	fresh := filepath.Join(t.TempDir(), "keys")
+	if _, err := NewProtected(fresh, file, to); err != nil || !absent(fresh, MixedFile) {
+		t.Errorf("a new folder: %v", err)
+	}
+}

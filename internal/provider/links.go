@@ -11,7 +11,8 @@ import (
 // answers nil where it could not be had.
 type Links func(alone bool, done <-chan struct{}) (release func())
 
-// linking does f, which makes a link at one of ts, or gives what is there another name,
+// linking does f, which makes a link at the first of ts, or gives it another name, the
+// second one's,
 // while nothing changes on which it depends that a link leads nowhere else: where the
 // folders are that ts lie in, and, if alone, which links there are. Alone is who moves a
 // folder, or moves anything up: what is a file now may be a link when it is moved. EAGAIN:
@@ -38,14 +39,14 @@ func (w *World) linking(alone bool, f func() abi.Errno, ts ...*target) abi.Errno
 		if t.parent.name != was {
 			return abi.EAGAIN
 		}
-		if t.exists && t.name != "" {
-			st, e := t.parent.dir.Lstat(t.name)
-			if e != 0 {
-				return e
-			}
-			if st.Type != t.st.Type {
-				return abi.EAGAIN
-			}
+	}
+	if t := ts[0]; t.exists && t.name != "" { // which is given another name
+		st, e := t.parent.dir.Lstat(t.name)
+		if e != 0 {
+			return e
+		}
+		if st.Type != t.st.Type {
+			return abi.EAGAIN
 		}
 	}
 	return f()

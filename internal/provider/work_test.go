@@ -21,6 +21,8 @@ func TestWork(t *testing.T) {
 	}
 	h.ok(abi.PathSymlink, "a/b", 3, "w/l")
 	fd := h.folder("w")
+	file := h.open("w/file", abi.OFlagCreat, abi.FileRights)
+	synced := int(h.ok(abi.PathOpen, 3, follow, "w/file", 0, abi.FileRights, abi.Rights(0), abi.FDFlagSync).u32(0))
 	many := strings.Repeat("a/../", 200)
 	poll := make([]byte, 7*abi.SubscriptionSize)
 	for i := range 7 {
@@ -46,6 +48,10 @@ func TestWork(t *testing.T) {
 		{"and opens what is in it", h.ok(abi.PathRename, 3, "w/b", 3, "w/c"), abi.WorkName, 4},
 		{"subscriptions", h.ok(abi.PollOneoff, poll, 7), abi.WorkWait, 7},
 		{"bytes in", h.ok(abi.FdWrite, 1, "0123456789"), abi.WorkByte, 10},
+		{"room that is made", h.ok(abi.FdAllocate, file, 0, 400<<10), abi.WorkEntry, 100},
+		{"a write that waits for the disk", h.ok(abi.FdWrite, synced, "x"), abi.WorkEntry, syncedWrite},
+		{"at an offset too", h.ok(abi.FdPwrite, synced, "x", 0), abi.WorkEntry, syncedWrite},
+		{"one that does not", h.ok(abi.FdWrite, file, "x"), abi.WorkEntry, 0},
 		{"bytes out", h.ok(abi.RandomGet, room(33)), abi.WorkByte, 33},
 	} {
 		got := tc.r.work[tc.work]
@@ -72,5 +78,21 @@ func TestFullTable(t *testing.T) {
 	open()
 	if r := open(); r.work[abi.WorkEntry] < 290 {
 		t.Errorf("%v", r.work)
+	}
+}
+
+// TestWorkIsChargedOnce: a call that does not get as far as Resolve, since something of
+// it can't be read, is not charged for the work of the one before.
+func TestWorkIsChargedOnce(t *testing.T) {
+	h := usual(t)
+	for i := range 100 {
+		h.ok(abi.PathCreateDirectory, 3, fmt.Sprint("w/d", i))
+	}
+	if r := h.ok(abi.FdReaddir, h.folder("w"), room(24), 0); r.work[abi.WorkEntry] < 100 {
+		t.Fatalf("%v", r.work)
+	}
+	c, o := call(abi.ClockTimeGet, uint64(0), uint64(0)), abi.Object{}
+	if got := h.w.Charge(c, &o); got != uint64(c.Row.Price[abi.WorkCall]) {
+		t.Errorf("charged %d", got)
 	}
 }

@@ -233,7 +233,7 @@ func (r *Register) add(dir string, wanted []entry) error {
 		err = sys.ErrTooLarge
 	}
 	if err == nil {
-		sweep(dir)
+		_ = sys.Sweep(dir, os.Remove) // of writers that were killed; what stays is in nobody's way
 		err = r.write(filepath.Join(dir, fileName), b)
 	}
 	if err != nil {
@@ -248,15 +248,6 @@ func (r *Register) add(dir string, wanted []entry) error {
 		return unwritten(dir, err)
 	}
 	return nil
-}
-
-// sweep removes what writers left that were killed. The lock is held: there is no
-// other writer.
-func sweep(dir string) {
-	left, _ := filepath.Glob(filepath.Join(dir, "."+fileName+".tmp*"))
-	for _, p := range left {
-		_ = os.Remove(p)
-	}
 }
 
 // with returns f with wanted in it, and without all but the latest of what is no

@@ -1,6 +1,7 @@
 package witness
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -30,6 +31,9 @@ func TestDoubledLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = res.Body.Close() // which is of no interest
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("a line that is there twice: %s", res.Status)
+	}
 	for range 2 {
 		l.add(t, "more")
 		if o := l.sync(t, 1, w.peer); o.Results[0].Err != nil {
@@ -101,6 +105,57 @@ func TestSlowPeers(t *testing.T) {
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestIdlePeers: strangers that ask once and stay hold no place.
+func TestIdlePeers(t *testing.T) {
+	l := newLog(t)
+	w := newWitness(t, l)
+	ctx, stop := context.WithCancel(t.Context())
+	s, err := Listen(ctx, "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- w.Serve(ctx, s) }()
+	for range 300 {
+		c, err := net.Dial("tcp", s.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		// Less than the server waits for a connection that says nothing.
+		if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: w\r\n\r\n")
+		if _, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.peer.URL = Address(s)
+	if o := l.sync(t, 1, w.peer); !o.Kept {
+		t.Errorf("%+v", o.Results)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestClockBefore1970: a witness whose clock can't be right vouches for nothing, and goes
+// on once it is.
+func TestClockBefore1970(t *testing.T) {
+	l := newLog(t)
+	w := newWitness(t, l)
+	w.now = func() time.Time { return time.Unix(-5, 0) }
+	if o := l.sync(t, 1, w.peer); o.Results[0].Err == nil {
+		t.Error("it vouches")
+	}
+	w.now = time.Now
+	if o := l.sync(t, 1, w.peer); !o.Kept {
+		t.Errorf("%+v", o.Results)
 	}
 }
 

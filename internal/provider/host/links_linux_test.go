@@ -95,13 +95,10 @@ func TestLinkMeetsMove(t *testing.T) {
 	})
 }
 
-// TestLinksRaceMoves: two runs that share a mount, one of which moves a folder up and
-// down and the other makes links in it, plant none that climbs.
-func TestLinksRaceMoves(t *testing.T) {
-	box := t.TempDir()
-	check(t, os.MkdirAll(filepath.Join(box, "a", "b", "c"), 0o755))
+// one is a lock on links for the runs of a test.
+func one() provider.Links {
 	var mu sync.RWMutex
-	links := func(alone bool, _ <-chan struct{}) func() {
+	return func(alone bool, _ <-chan struct{}) func() {
 		if alone {
 			mu.Lock()
 			return mu.Unlock
@@ -109,6 +106,14 @@ func TestLinksRaceMoves(t *testing.T) {
 		mu.RLock()
 		return mu.RUnlock
 	}
+}
+
+// TestLinksRaceMoves: two runs that share a mount, one of which moves a folder up and
+// down and the other makes links in it, plant none that climbs.
+func TestLinksRaceMoves(t *testing.T) {
+	box := t.TempDir()
+	check(t, os.MkdirAll(filepath.Join(box, "a", "b", "c"), 0o755))
+	links := one()
 	mover, maker := linked(t, box, links), linked(t, box, links)
 	stop := time.Now().Add(500 * time.Millisecond)
 	var both sync.WaitGroup
@@ -169,15 +174,7 @@ func TestLinksSwapped(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			box := t.TempDir()
 			check(t, os.MkdirAll(filepath.Join(box, "a", "b", "c"), 0o755))
-			var mu sync.RWMutex
-			links := func(alone bool, _ <-chan struct{}) func() {
-				if alone {
-					mu.Lock()
-					return mu.Unlock
-				}
-				mu.RLock()
-				return mu.RUnlock
-			}
+			links := one()
 			mover, maker := linked(t, box, links), linked(t, box, links)
 			done, moves := make(chan struct{}), 0
 			var both sync.WaitGroup

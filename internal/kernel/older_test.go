@@ -57,8 +57,8 @@ func unpack(t *testing.T, name, dir string) {
 // recording and dropped ones, a second configuration, and acts of two operators. Beside
 // each node lie its packages, in other/.
 //
-// Nothing in them is to be made again: a change that can't read them has to be one that
-// can.
+// testdata/seen.sh makes them, with the binary of a version. None is to be made again: a
+// change that can't read them has to be one that can.
 var older = []struct {
 	archive string
 	meter   int // of its recordings
